@@ -1,0 +1,1 @@
+"""Models: the networks of the papers, each taking its operations as arguments."""
