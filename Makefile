@@ -1,0 +1,50 @@
+# Beyond Classification: `make lab` for learners, `make demo` to see everything run, `make test` for developers.
+# Every target sets up .venv first; nothing outside this folder is installed or changed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+READY  := $(VENV)/.ready
+
+# nbgrader calls some of its tools by name, so the environment's programs must be on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export UV_LINK_MODE ?= copy
+
+.PHONY: setup lab demo test labs checkpoints bench lock clean
+
+setup: $(READY)
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --target .tools uv
+
+$(READY): requirements.lock pyproject.toml | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 setup")'
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+lab: setup
+	$(BIN)/jupyter lab labs
+
+demo: setup
+	$(BIN)/autograder demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+labs: setup
+	$(BIN)/autograder release
+
+checkpoints: setup
+	$(BIN)/python -m detseg.training.checkpoint
+
+bench: setup
+	$(BIN)/python -m detseg.benchmark
+
+lock: pyproject.toml | $(UV)
+	$(UV) pip compile --quiet --universal --generate-hashes --all-extras pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,38 @@
+"""Where the device cases run: on a real GPU if this machine has one, else on the pretend one."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .pretend_gpu import PretendGPU, PretendTensor
+
+
+def device_mode() -> contextlib.AbstractContextManager[Any]:
+    """Within it, tensors from `to_device` live on the GPU, and new ones can be made there with ``device=``."""
+    return contextlib.nullcontext() if torch.cuda.is_available() else PretendGPU()
+
+
+def to_device(tensor: Tensor) -> Tensor:
+    """The tensor on the (pretend) GPU."""
+    return tensor.cuda() if torch.cuda.is_available() else PretendTensor(tensor)
+
+
+def to_cpu(value: Any) -> Any:
+    """The same value, with every tensor in it detached and on the CPU."""
+
+    def move(leaf: Any) -> Any:
+        if isinstance(leaf, PretendTensor):
+            return leaf.on_cpu.detach()
+        return leaf.detach().cpu() if isinstance(leaf, Tensor) else leaf
+
+    return tree_map(move, value)
+
+
+def all_on_device(value: Any) -> bool:
+    """Whether every tensor of the value is on the GPU (numbers may be anywhere)."""
+    return all(leaf.device.type == "cuda" for leaf in tree_leaves(value) if isinstance(leaf, Tensor))

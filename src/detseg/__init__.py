@@ -1,0 +1,1 @@
+"""The shared library: reference layers, losses, models, metrics, data and pictures."""
