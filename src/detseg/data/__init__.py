@@ -1,0 +1,1 @@
+"""Pictures with exact targets: the generated farm scenes and the check every data set runs."""
