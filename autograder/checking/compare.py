@@ -122,8 +122,8 @@ def _row(actual: Tensor, expected: Tensor, index: tuple[int, ...]) -> str:
     if not index or actual.shape[-1] < 2:
         return ""
     start = max(0, min(index[-1] - ROW // 2, actual.shape[-1] - ROW))
-    mine, theirs = (tensor[index[:-1]][start : start + ROW] for tensor in (actual, expected))
-    mine, theirs = ([_number(value) for value in row] for row in (mine, theirs))
+    rows = (tensor[index[:-1]][start : start + ROW] for tensor in (actual, expected))
+    mine, theirs = ([_number(value) for value in row] for row in rows)
     width = max(map(len, mine + theirs))
     lines = ("  ".join(value.rjust(width) for value in row) for row in (mine, theirs))
     return "\nyours     {}\nexpected  {}".format(*lines)

@@ -91,14 +91,14 @@ class Outcome:
         ]
         if ran := self._ran():
             items = "".join(
-                f'<span style="white-space:nowrap;margin-right:1em">{_mark(family.passed)} {escape(family.name)}</span> '
+                f'<span style="white-space:nowrap;margin-right:1em">{_mark(family.passed)} '
+                f"{escape(family.name)}</span> "
                 for family in ran
             )
             parts.append(f'<div style="font-size:90%;opacity:.85;margin-top:.3em">{items}</div>')
         if self.printed:
-            parts.append(
-                f"<details><summary>what your function printed</summary><pre>{escape(self.printed)}</pre></details>"
-            )
+            summary = "<summary>what your function printed</summary>"
+            parts.append(f"<details>{summary}<pre>{escape(self.printed)}</pre></details>")
         if again := self._again():
             parts.append(
                 f'<div style="font-size:90%;opacity:.85">The same cases again: <code>{escape(again)}</code></div>'

@@ -29,7 +29,7 @@ class PretendTensor(torch.Tensor):
     @staticmethod
     def __new__(cls, data: Tensor) -> PretendTensor:
         """Same sizes and strides as ``data``, and no storage of its own."""
-        wrapper = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        wrapper = torch.Tensor._make_wrapper_subclass(
             cls,
             data.shape,
             strides=data.stride(),
@@ -46,9 +46,9 @@ class PretendTensor(torch.Tensor):
         """The numbers, and where they pretend to be."""
         return f"{self.on_cpu!r} on a pretend {CUDA}"
 
-    device = property(lambda self: CUDA)  # type: ignore[assignment]
-    is_cuda = property(lambda self: True)  # type: ignore[assignment]
-    is_cpu = property(lambda self: False)  # type: ignore[assignment]
+    device = property(lambda self: CUDA)
+    is_cuda = property(lambda self: True)
+    is_cpu = property(lambda self: False)
 
     def tolist(self) -> Any:
         """Numbers, as from a real GPU."""
@@ -57,15 +57,14 @@ class PretendTensor(torch.Tensor):
     def numpy(self, *_: Any, **__: Any) -> Any:
         """Refused, as on a real GPU."""
         raise TypeError(
-            f"can't convert {CUDA} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+            f"can't convert {CUDA} device type tensor to numpy. "
+            "Use Tensor.cpu() to copy the tensor to host memory first."
         )
 
     __array__ = numpy
 
     @classmethod
-    def __torch_dispatch__(
-        cls, operation: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
+    def __torch_dispatch__(cls, operation, types, args=(), kwargs=None):  # type: ignore[override]
         """Check the devices, compute on the CPU, and wrap what comes out."""
         return _dispatch(operation, args, dict(kwargs or {}))
 

@@ -20,7 +20,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise `TimeLimitExceeded` in the body once it has run for ``seconds``.
 
     In the main thread an alarm signal also wakes sleeping and waiting code; elsewhere (and on Windows) a watchdog
-    thread raises the exception at the next Python instruction. A single long call into C code ends only when it returns.
+    thread raises the exception at the next Python instruction. One long call into C code ends when it returns.
     """
     on_main_thread = threading.current_thread() is threading.main_thread()
     with _alarm(seconds) if on_main_thread and hasattr(signal, "setitimer") else _watchdog(seconds):

@@ -13,7 +13,7 @@ from detseg.layers import roi_pool as reference
 
 from .exercise import Case, Exercise, Family, Misconception
 
-# --- cases ------------------------------------------------------------------------------------------------------------
+# --- cases ---------------------------------------------------------------------------
 
 
 def _features(generator: torch.Generator, *shape: int) -> Tensor:
@@ -102,15 +102,15 @@ def _locate(case: Case, index: tuple[int, ...]) -> str:
     return f"RoI {index[0]} is image {roi[0]:g}, box ({', '.join(f'{value:g}' for value in roi[1:])})"
 
 
-# --- one loop, many ways to write its parts wrong -----------------------------------------------------------------------
+# --- one loop, many ways to write its parts wrong ------------------------------------
 
 
 def _half_away(value: float) -> int:
-    return int(math.floor(value + 0.5)) if value >= 0 else int(math.ceil(value - 0.5))
+    return math.floor(value + 0.5) if value >= 0 else math.ceil(value - 0.5)
 
 
 def _size(output_size: int | tuple[int, int]) -> tuple[int, int]:
-    return (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    return (output_size, output_size) if isinstance(output_size, int) else output_size
 
 
 def _bins(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]]:
@@ -188,7 +188,7 @@ def _on_the_cpu(
     return torch.cat([pooled, _loop()(features, rois, output_size, spatial_scale)])[len(rois) :]
 
 
-# --- right ones, written differently --------------------------------------------------------------------------------------
+# --- right ones, written differently -------------------------------------------------
 
 
 def _by_masks(
@@ -279,7 +279,8 @@ EXERCISE = Exercise(
         Misconception(
             "halves rounded to even",
             _loop(rounded=round),
-            "torch.round and Python's round send 0.5 to 0 and 1.5 to 2; the rule is away from zero: floor(x + 0.5) for x >= 0.",
+            "torch.round and Python's round send 0.5 to 0 and 1.5 to 2; "
+            "the rule is away from zero: floor(x + 0.5) for x >= 0.",
         ),
         Misconception(
             "last cell left out",
@@ -289,7 +290,8 @@ EXERCISE = Exercise(
         Misconception(
             "bins that do not overlap",
             _loop(bins=_bins_without_overlap),
-            "Bin i ends at ceil((i + 1) h / P), not at the floor: neighbours may share a cell, and a small RoI leaves no bin empty.",
+            "Bin i ends at ceil((i + 1) h / P), not at the floor: neighbours may share a cell, "
+            "and a small RoI leaves no bin empty.",
         ),
         Misconception(
             "bins of one fixed size",
@@ -324,7 +326,7 @@ EXERCISE = Exercise(
         Misconception(
             "RoI clipped before the bins are made",
             _box_clipped_first,
-            "Divide the whole RoI into bins first and clip each bin to the map; clipping the RoI first moves every bin.",
+            "Divide the whole RoI into bins, then clip each bin to the map; clipping the RoI first moves every bin.",
         ),
         Misconception(
             "gradient cut",
@@ -339,7 +341,8 @@ EXERCISE = Exercise(
     ),
     right_variants=(_loop(), _by_masks, _by_bags),
     hints=(
-        "Start with one RoI, one image and no scale: two nested loops over the bins, features[0, :, top:bottom, left:right].amax((1, 2)).",
+        "Start with one RoI, one image and no scale: two nested loops over the bins, "
+        "features[0, :, top:bottom, left:right].amax((1, 2)).",
         "With h = y2 - y1 + 1 rows of cells and P bins, bin i covers rows y1 + floor(i h / P) up to, not including, "
         "y1 + ceil((i + 1) h / P). In integers: i * h // P and -(-(i + 1) * h // P).",
         "Clip each bin's ends to [0, H] and [0, W]; skip it when nothing is left (it stays 0). Round corners with "
