@@ -71,8 +71,15 @@ def _locate(case: Case, index: tuple[int, ...]) -> str:
         cells = features.shape[1] * level**2
         if position < start + cells:
             channel, number = divmod(position - start, level**2)
-            place = f"bin row {number // level}, bin column {number % level}"
-            return f"position {position} holds level {level}, channel {channel}, {place}"
+            row, column = divmod(number, level)
+            (top, bottom), (left, right) = (
+                _bins(features.shape[2], level)[row],
+                _bins(features.shape[3], level)[column],
+            )
+            return (
+                f"Position {position} holds level {level}, channel {channel}, bin row {row}, bin column {column}: "
+                f"rows {top} to {bottom - 1} and columns {left} to {right - 1} of the map"
+            )
         start += cells
     return ""
 
