@@ -1,0 +1,77 @@
+"""Curves: the two regression losses, and a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from .picture import BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure, picture
+
+
+def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
+    """L2 (half the square) and smooth L1 over d = pred - target, their slopes, and the values at one d."""
+    if beta <= 0:
+        raise ValueError(f"beta must be above 0 to draw smooth L1; got {beta}")
+    d = torch.linspace(-5, 5, 401)
+    names, colours, styles = ("L2: d² / 2", f"smooth L1, beta = {beta:g}"), (ORANGE, BLUE), ("--", "-")
+    values = (d**2 / 2, _smooth(d, beta))
+    slopes = (d, (d / beta).clamp(-1, 1))
+    at = torch.tensor(difference)
+    here = ((float(at**2 / 2), float(at)), (float(_smooth(at, beta)), float((at / beta).clamp(-1, 1))))
+
+    figure = new_figure(8.4, 3.3)
+    left, right = figure.subplots(1, 2)
+    for name, colour, style, value, slope, (loss, pull) in zip(
+        names, colours, styles, values, slopes, here, strict=True
+    ):
+        for axes, curve, mark, form in ((left, value, loss, "{:.2f}"), (right, slope, pull, "{:+.2f}")):
+            axes.plot(d, curve, style, color=colour, linewidth=2, label=name)
+            axes.plot(difference, mark, "o", color=colour)
+            axes.annotate(
+                form.format(mark), (difference, mark), (0, 7), textcoords="offset points",
+                ha="right" if difference > 0 else "left", color="#8A5F00" if colour == ORANGE else colour,
+            )  # fmt: skip
+    for axes, title in ((left, "loss"), (right, "slope = the gradient this coordinate sends back")):
+        axes.axvline(difference, color=GREY, linewidth=0.8)
+        axes.set_xlabel("d = pred - target")
+        axes.set_title(title, fontsize=10)
+        axes.grid(alpha=0.3)
+    left.set_ylim(-0.5, 13.5)
+    right.set_ylim(-5.5, 5.9)
+    left.legend(loc="upper center", fontsize=9)
+    return picture(
+        figure,
+        f"Two plots over d from -5 to 5. At d = {difference:g} the L2 loss is {here[0][0]:.2f} with slope "
+        f"{here[0][1]:+.2f}; smooth L1 with beta {beta:g} is {here[1][0]:.2f} with slope {here[1][1]:+.2f}. "
+        f"The slope of L2 grows without end, that of smooth L1 stays between -1 and 1.",
+    )
+
+
+def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> Picture:
+    """The losses of a training run over its steps, as running means over ``smooth`` steps."""
+    figure = new_figure(7.0, 2.9)
+    axes = figure.subplots()
+    ends = []
+    for (name, values), colour, style in zip(
+        history.items(), (BLUE, RED, GREEN, ORANGE) * 4, ("-", "--", "-.", ":") * 4, strict=False
+    ):
+        losses = torch.tensor(list(values))
+        width = max(1, min(smooth, len(losses)))
+        means = losses.unfold(0, width, 1).mean(1) if len(losses) else losses  # [steps - width + 1]
+        axes.plot(range(width, width + len(means)), means, style, color=colour, label=name)
+        if len(means):
+            ends.append(f"the {name} loss goes from {means[0]:.2f} to {means[-1]:.2f}")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return picture(
+        figure, f"Training curves, running means over {smooth} steps: {'; '.join(ends) or 'no step yet'}."
+    )
+
+
+def _smooth(d: torch.Tensor, beta: float) -> torch.Tensor:
+    size = d.abs()
+    return torch.where(size < beta, 0.5 * d**2 / beta, size - 0.5 * beta)
