@@ -5,23 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 import random
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import torch
-
-from ..exercises import Case, Exercise, Family, Mismatch, load
-from .answer import Answer, answer
-from .compare import find_mismatch
-from .delegation import Delegation
-from .diagnosis import Observed, diagnose
-from .outcome import FamilyResult, Outcome, Status
-from .time_limit import TimeLimitExceeded
-
-SECONDS = 5.0  # for one case
-DEVICE_FAMILY = "on the GPU"
+from ..exercises import Exercise, load
+from .examine import examine
+from .outcome import Outcome
 
 
 def check(
@@ -50,145 +39,6 @@ def check(
     if problem := _wrong_kind(exercise, function):
         return Outcome(exercise.name, "incorrect", 0.0, exercise.points, problem, seed=seed, hidden=hidden)
     return examine(exercise, function, hidden=hidden, seed=seed)
-
-
-def examine(
-    exercise: Exercise, function: Callable[..., Any], *, hidden: bool, seed: int, delegation: bool = True
-) -> Outcome:
-    """`check` for an exercise in hand. ``delegation=False`` lets the library's own reference through."""
-    delegated = _find_delegation(exercise, function, seed) if delegation else None
-    if delegated:
-        return Outcome(
-            exercise.name,
-            "delegated",
-            0.0,
-            exercise.points,
-            _delegated(exercise, delegated),
-            seed=seed,
-            hidden=hidden,
-        )
-    run = _run(exercise, function, hidden, seed)
-    points = exercise.points * _share(run.families)
-    if run.first is None:
-        return Outcome(
-            exercise.name,
-            "correct",
-            points,
-            exercise.points,
-            _praise(hidden),
-            seed=seed,
-            hidden=hidden,
-            families=run.families,
-        )
-    status = _status(run.first.answer, is_first_case=len(run.observed) == 1)
-    if status == "not_attempted":
-        return Outcome(exercise.name, status, 0.0, exercise.points, exercise.task, seed=seed, hidden=hidden)
-    known = diagnose(exercise, run.observed) if status != "timed_out" else None
-    message = f"With {run.first.case.note}, {run.mismatch.message}"
-    if known:
-        message += f"\nIt behaves like “{known.name}”. {known.advice}"
-    return Outcome(
-        name=exercise.name,
-        status=status,
-        points=points,
-        possible=exercise.points,
-        message=message,
-        misconception=known.name if known else None,
-        case=run.first_family,
-        seed=seed,
-        hidden=hidden,
-        families=run.families,
-        printed=run.first.answer.printed,
-    )
-
-
-@dataclass
-class _Run:
-    """What happened: each family's result, each case's answer, and the first thing that went wrong."""
-
-    families: tuple[FamilyResult, ...]
-    observed: list[Observed]
-    first: Observed | None
-    first_family: str | None
-    mismatch: Mismatch
-
-
-def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: int) -> _Run:
-    results: list[FamilyResult] = []
-    run = _Run((), [], None, None, Mismatch(""))
-    stopped = False
-    for family, cases, on_device in _families(exercise, hidden, seed):
-        passed = None if stopped else True
-        for case in [] if stopped else cases:
-            given = answer(function, case, seconds=SECONDS, on_device=on_device)
-            expected = answer(exercise.oracle, case, seconds=60.0)
-            if expected.error is not None:
-                raise RuntimeError(
-                    f"the reference of {exercise.name} failed with {case.note}"
-                ) from expected.error
-            mismatch = find_mismatch(exercise, case, given, expected, SECONDS)
-            run.observed.append(Observed(case, on_device, given, wrong=mismatch is not None))
-            if mismatch is not None:
-                passed = False
-                if run.first is None:
-                    run.first, run.first_family, run.mismatch = run.observed[-1], family.name, mismatch
-                # a function that is not written, or that loops, will not do better on the next case
-                stopped = isinstance(given.error, (NotImplementedError, TimeLimitExceeded))
-                break
-        results.append(FamilyResult(family.name, passed))
-    run.families = tuple(results)
-    return run
-
-
-def _families(exercise: Exercise, hidden: bool, seed: int) -> Iterator[tuple[Family, list[Case], bool]]:
-    for family in exercise.families:
-        if hidden or not family.hidden:
-            yield family, list(family.make(_generator(family, seed))), False
-        if family is exercise.families[0] and exercise.on_device:
-            device_family = Family(DEVICE_FAMILY, family.make)
-            yield device_family, list(family.make(_generator(family, seed)))[:1], True
-
-
-def _generator(family: Family, seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(zlib.crc32(f"{seed} {family.name}".encode()))
-
-
-def _share(families: tuple[FamilyResult, ...]) -> float:
-    """Share of families passed; nothing while the first one, the ordinary inputs, fails."""
-    if not families[0].passed:
-        return 0.0
-    return sum(bool(family.passed) for family in families) / len(families)
-
-
-def _status(answer: Answer, is_first_case: bool) -> Status:
-    if isinstance(answer.error, NotImplementedError) and is_first_case:
-        return "not_attempted"
-    if isinstance(answer.error, TimeLimitExceeded):
-        return "timed_out"
-    return "incorrect" if answer.error is None else "crashed"
-
-
-def _find_delegation(exercise: Exercise, function: Callable[..., Any], seed: int) -> str | None:
-    """The name of a forbidden function called in the first case of any visible family."""
-    for _, cases, on_device in _families(exercise, False, seed):
-        if on_device or not cases:
-            continue
-        with Delegation(exercise) as delegation:
-            given = answer(function, cases[0], seconds=SECONDS)
-        if delegation.found or given.error is not None:
-            return delegation.found
-    return None
-
-
-def _delegated(exercise: Exercise, called: str) -> str:
-    return (
-        f"Your function calls `{called}`, which is this exercise's answer. Compare with it as much as you like; "
-        f"to earn the points, write the steps yourself: {exercise.task[0].lower()}{exercise.task[1:]}"
-    )
-
-
-def _praise(hidden: bool) -> str:
-    return "All cases pass, the hidden families too." if hidden else "All visible cases pass."
 
 
 def _default_seed(hidden: bool) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..exercises import Exercise, load, names
-from .check import examine
+from .examine import examine
 
 
 @dataclass(frozen=True)

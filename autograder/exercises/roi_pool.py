@@ -25,25 +25,25 @@ def _ordinary(generator: torch.Generator) -> Iterator[Case]:
     rois = torch.tensor([[0, 1.0, 0.0, 9.0, 5.0], [0, 2.2, 1.4, 6.7, 6.3]])
     yield Case((features, rois, (2, 3), 1.0), "two RoIs on a 7 x 11 map, 2 x 3 bins")
     features = _features(generator, 1, 3, 9, 14)
-    rois = torch.tensor([[0, 9.0, 20.0, 87.0, 61.0], [0, 30.0, 3.0, 60.0, 70.0]])
+    rois = torch.tensor([[0, 9.0, 21.0, 87.0, 61.0], [0, 30.0, 3.0, 59.0, 70.0]])
     yield Case((features, rois, 3, 1 / 8), "image coordinates and a stride of 8, 3 x 3 bins")
 
 
 def _small_rois(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 1, 2, 8, 12)
-    rois = torch.tensor([[0, 16.0, 24.0, 40.0, 32.0], [0, 50.0, 10.0, 51.0, 12.0]])
+    rois = torch.tensor([[0, 16.0, 24.0, 40.0, 32.0], [0, 50.0, 10.0, 51.0, 13.0]])
     yield Case((features, rois, 5, 1 / 8), "RoIs of fewer cells than bins, so that bins share cells")
 
 
 def _batch(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 3, 2, 8, 13)
-    rois = torch.tensor([[2, 8.0, 8.0, 70.0, 55.0], [0, 20.0, 4.0, 90.0, 60.0], [1, 1.0, 30.0, 44.0, 62.0]])
+    rois = torch.tensor([[2, 8.0, 8.0, 70.0, 55.0], [0, 21.0, 5.0, 90.0, 61.0], [1, 1.0, 30.0, 45.0, 62.0]])
     yield Case((features, rois, 3, 1 / 8), "three images whose RoIs are not in the order of the batch")
 
 
 def _half_way(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 1, 2, 9, 12)
-    rois = torch.tensor([[0, 8.0, 40.0, 136.0, 104.0], [0, 24.0, 8.0, 152.0, 72.0]])
+    rois = torch.tensor([[0, 8.0, 40.0, 136.0, 104.0], [0, -24.0, 8.0, 152.0, 72.0]])
     yield Case(
         (features, rois, 2, 1 / 16), "corners half-way between two cells (odd multiples of 8, stride 16)"
     )
@@ -52,14 +52,14 @@ def _half_way(generator: torch.Generator) -> Iterator[Case]:
 def _beyond_the_map(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 1, 2, 6, 9) - 3  # mostly negative, so that an empty bin's 0 shows
     rois = torch.tensor(
-        [[0, -30.0, -20.0, 30.0, 20.0], [0, 50.0, 30.0, 110.0, 90.0], [0, 200.0, 90.0, 260.0, 120.0]]
+        [[0, -30.0, -21.0, 30.0, 21.0], [0, 50.0, 30.0, 110.0, 90.0], [0, 200.0, 90.0, 262.0, 121.0]]
     )
     yield Case((features, rois, 4, 1 / 8), "RoIs that reach beyond the map, where some bins are empty")
 
 
 def _degenerate(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 1, 2, 6, 10)
-    rois = torch.tensor([[0, 20.0, 24.0, 20.0, 24.0], [0, 60.0, 30.0, 30.0, 10.0]])
+    rois = torch.tensor([[0, 21.0, 25.0, 21.0, 25.0], [0, 61.0, 30.0, 30.0, 10.0]])
     yield Case((features, rois, 2, 1 / 8), "RoIs without area: x2 = x1, and x2 < x1")
 
 
@@ -75,7 +75,7 @@ def _negative(generator: torch.Generator) -> Iterator[Case]:
 
 def _memory_layout(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 2, 11, 3, 8).permute(0, 2, 3, 1)  # [2, 3, 8, 11], not contiguous
-    rois = torch.tensor([[1, 3.0, 9.0, 70.0, 50.0], [0, 30.0, 2.0, 85.0, 60.0]])
+    rois = torch.tensor([[1, 3.0, 9.0, 70.0, 50.0], [0, 30.0, 2.0, 85.0, 61.0]])
     yield Case((features, rois, (3, 2), 1 / 8), "a feature map whose memory is not contiguous")
     yield Case((features.double(), rois.double(), 2, 1 / 8), "float64 features")
 
@@ -93,7 +93,7 @@ def _random(generator: torch.Generator) -> Iterator[Case]:
 
 def _gradient(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 2, 2, 6, 9)
-    rois = torch.tensor([[0, 4.0, 3.0, 60.0, 40.0], [1, 10.0, 2.0, 33.0, 44.0], [0, 20.0, 3.0, 66.0, 30.0]])
+    rois = torch.tensor([[0, 5.0, 3.0, 61.0, 40.0], [1, 10.0, 2.0, 33.0, 45.0], [0, 21.0, 3.0, 66.0, 30.0]])
     yield Case((features, rois, 2, 1 / 8), "overlapping RoIs, whose gradients add up", gradient_of=(0,))
 
 

@@ -1,0 +1,53 @@
+import threading
+import time
+
+import pytest
+
+from autograder.checking.time_limit import TimeLimitExceeded, time_limit
+
+
+def loop_for_ever():
+    while True:
+        pass
+
+
+def loop_that_swallows_everything():
+    while True:
+        try:  # noqa: SIM105
+            sum(range(10))
+        except:  # noqa: E722
+            pass
+
+
+@pytest.mark.parametrize("body", [loop_for_ever, loop_that_swallows_everything, lambda: time.sleep(60)])
+def test_stops_a_body_that_does_not_return(body):
+    with pytest.raises(TimeLimitExceeded), time_limit(0.1):
+        body()
+
+
+def test_lets_a_quick_body_pass_and_leaves_no_alarm_behind():
+    with time_limit(0.1):
+        value = 1 + 1
+    time.sleep(0.3)
+    assert value == 2
+
+
+def test_an_exception_of_the_body_comes_through():
+    with pytest.raises(ZeroDivisionError), time_limit(5):
+        1 / 0  # noqa: B018
+
+
+def test_works_outside_the_main_thread():
+    caught = []
+
+    def run():
+        try:  # noqa: SIM105
+            with time_limit(0.1):
+                loop_that_swallows_everything()
+        except TimeLimitExceeded as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=20)
+    assert len(caught) == 1
