@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def examine(
             hidden=hidden,
         )
     run = _run(exercise, function, hidden, seed)
-    points = exercise.points * _share(run.families)
+    points = _points(exercise, run.families)
     if run.first is None:
         return Outcome(
             exercise.name,
@@ -56,7 +57,8 @@ def examine(
     if status == "not_attempted":
         return Outcome(exercise.name, status, 0.0, exercise.points, exercise.task, seed=seed, hidden=hidden)
     known = diagnose(exercise, run.observed) if status != "timed_out" else None
-    message = f"With {run.first.case.note}, {run.mismatch.message}"
+    place = " on the GPU" if run.first.on_device else ""
+    message = f"With {run.first.case.note}{place}, {run.mismatch.message}"
     if known:
         message += f"\nIt behaves like “{known.name}”. {known.advice}"
     return Outcome(
@@ -125,11 +127,14 @@ def _generator(family: Family, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(f"{seed} {family.name}".encode()))
 
 
-def _share(families: tuple[FamilyResult, ...]) -> float:
-    """Share of families passed; nothing while the first one, the ordinary inputs, fails."""
+def _points(exercise: Exercise, families: tuple[FamilyResult, ...]) -> float:
+    """The weight of the families passed, in half points; nothing while the first one, the ordinary inputs, fails."""
     if not families[0].passed:
         return 0.0
-    return sum(bool(family.passed) for family in families) / len(families)
+    weight = {family.name: family.weight for family in exercise.families}
+    earned = sum(weight.get(family.name, 1) for family in families if family.passed)
+    total = sum(weight.get(family.name, 1) for family in families)
+    return math.floor(2 * exercise.points * earned / total) / 2
 
 
 def _status(answer: Answer, is_first_case: bool) -> Status:

@@ -35,12 +35,13 @@ class Family:
     """Cases that probe one thing. A hidden family runs only when ``check(..., hidden=True)``.
 
     ``make(generator)`` draws the cases; the generator's seed depends on the check's seed and on the name alone,
-    so adding a family never changes another one.
+    so adding a family never changes another one. ``weight`` is the family's share of the points.
     """
 
     name: str
     make: Callable[[torch.Generator], Iterable[Case]]
     hidden: bool = False
+    weight: int = 1
 
 
 @dataclass(frozen=True)
