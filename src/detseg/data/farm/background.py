@@ -78,6 +78,14 @@ class Landscape:
         pixels = pixels + (colour - pixels) * amount[..., None]
         self.picture.paste(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
 
+    def finished(self, rng: np.random.Generator) -> np.ndarray:
+        """The picture with a rough surface on what is drawn flat: float32 [H, W, 3]."""
+        rough = np.array([name in ("hill", "tree", "building", "clutter") for name in STUFF], np.float32)
+        texture = (noise(rng, "fine", self.height, self.width, 0.9) - 0.5) * (0.5 * rough)[
+            np.asarray(self.stuff)
+        ]
+        return np.asarray(self.picture, np.float32) * (1 + texture)[..., None]
+
 
 def _rgb(colour: Colour) -> tuple[int, int, int]:
     red, green, blue = (min(max(int(c), 0), 255) for c in colour)

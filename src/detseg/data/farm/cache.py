@@ -9,6 +9,7 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -60,9 +61,10 @@ def write_chunk(path: Path, batch: Record) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    contents: dict[str, Any] = dict(batch)
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **batch)
+            np.savez(file, **contents)
         os.replace(aside, path)
     except BaseException:
         Path(aside).unlink(missing_ok=True)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from detseg.data.farm.background import draw_background
+from detseg.data.farm.canvas import SUPERSAMPLING, Canvas
 from detseg.data.farm.classes import CLASSES
 from detseg.data.farm.clutter import draw_clutter
-from detseg.data.farm.scene import SUPERSAMPLING, develop
 from detseg.data.farm.shading import render
 
 
@@ -28,14 +28,10 @@ def farm_crop(seed: int, size: int = 64, label: int | None = None) -> tuple[np.n
     land = draw_background(rng, fine, fine)
     if rng.random() < 0.5:
         draw_clutter(rng, land)
-    canvas = np.array(land.picture, np.float32)  # [fine, fine, 3]
+    canvas = Canvas(land, rng)
     tall = CLASSES[label] in ("horse", "person")
     figure = render(CLASSES[label], rng, fine * rng.uniform(0.40, 0.72) * (0.82 if tall else 1.0))
     h, w = figure.covered.shape
-    left = int(fine / 2 - w / 2 + rng.normal(0, 0.06) * fine)
-    top = int(fine / 2 - h / 2 + rng.normal(0, 0.06) * fine)
-    x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + w, fine), min(top + h, fine)
-    inside = np.s_[y1 - top : y2 - top, x1 - left : x2 - left]
-    covered = figure.covered[inside]
-    canvas[y1:y2, x1:x2][covered] = figure.colour[inside][covered]
-    return develop(rng, canvas), label
+    shift_x, shift_y = rng.normal(0, 0.06 * fine, 2)
+    canvas.place(figure, label, left=int((fine - w) / 2 + shift_x), top=int((fine - h) / 2 + shift_y))
+    return canvas.develop(rng), label

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-Points = Sequence[Sequence[float]] | Sequence[np.ndarray] | np.ndarray
+Points = Sequence[Sequence[float] | np.ndarray] | np.ndarray
 
 
 @lru_cache(maxsize=4)

@@ -21,10 +21,10 @@ CLOTHES = (
     (60, 130, 70),
     (225, 190, 60),
     (230, 228, 222),
-    (120, 78, 50),
+    (110, 110, 60),
     (60, 60, 66),
     (140, 80, 150),
-    (190, 150, 100),
+    (70, 150, 160),
 )
 SKIN = ((236, 194, 164), (198, 146, 108), (140, 94, 66), (92, 62, 46))
 HAIR = ((40, 32, 28), (100, 64, 36), (200, 160, 90), (150, 146, 142), (140, 60, 30))
@@ -36,12 +36,12 @@ Colour = Sequence[float] | np.ndarray
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 12) -> np.ndarray:
     """A colour near the given one: brightness and tint move by about half of `amount` each."""
     shift = rng.normal(0, amount * 0.5) + rng.normal(0, amount * 0.4, 3)
-    return np.clip(np.asarray(colour, np.float32) + shift, 8, 250)
+    return np.clip(np.asarray(colour) + shift, 8, 250).astype(np.float32)
 
 
 def one_of(rng: np.random.Generator, colours: Sequence[Colour], amount: float = 12) -> np.ndarray:
     """A variation of one of the colours."""
-    return vary(rng, colours[rng.integers(len(colours))], amount)
+    return vary(rng, colours[int(rng.integers(len(colours)))], amount)
 
 
 def coat(

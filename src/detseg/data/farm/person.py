@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from detseg.data.farm.palette import CLOTHES, HAIR, SKIN, Colour, one_of, shade
+from detseg.data.farm.palette import CLOTHES, EYE, HAIR, SKIN, Colour, one_of, shade
 from detseg.data.farm.sprite import Finish, Sprite
 
 SHOE = (52, 40, 34)
@@ -43,7 +43,9 @@ def _leg(sprite: Sprite, side: int, stride: float, hip: float, colour: Colour) -
     knee = np.array([side * 0.05 + np.sin(swing) * hip * 0.5, hip * 0.5])
     foot = np.array([knee[0] + np.sin(swing * 0.5 - abs(stride) * 0.2) * hip * 0.5, 0.05])
     sprite.limb([(side * 0.05, hip + 0.03), knee, foot], [0.075, 0.06, 0.045], colour)
-    sprite.polygon(foot + [(-0.06, 0.02), (0.04, 0.03), (0.13, -0.03), (0.12, -0.05), (-0.06, -0.05)], SHOE)
+    sprite.polygon(
+        foot + np.array([(-0.06, 0.02), (0.04, 0.03), (0.13, -0.03), (0.12, -0.05), (-0.06, -0.05)]), SHOE
+    )
 
 
 def _arm(
@@ -66,20 +68,21 @@ def _arm(
 
 
 def _head(sprite: Sprite, rng: np.random.Generator, centre: np.ndarray, skin: Colour, hair: Colour) -> None:
+    def around(*points: tuple[float, float]) -> np.ndarray:
+        return np.array(points) + centre
+
     if rng.random() < 0.4:
-        sprite.ellipse(centre + (-0.05, -0.06), (0.10, 0.17), hair)  # long hair
+        sprite.ellipse(around((-0.05, -0.06))[0], (0.10, 0.17), hair)  # long hair
     sprite.ellipse(centre, (0.09, 0.115), skin)
-    fringe = [
-        (-0.10, -0.04),
-        (-0.11, 0.07),
-        (-0.02, 0.14),
-        (0.08, 0.10),
-        (0.09, 0.05),
-        (0.0, 0.06),
-        (-0.04, 0.0),
-    ]
-    sprite.outline(centre + [*fringe, (-0.05, -0.06)], hair)
+    sprite.ellipse(around((0.05, 0.015))[0], 0.014, EYE)
+    if rng.random() < 0.15:
+        sprite.outline(
+            around((-0.05, -0.03), (0.03, -0.05), (0.09, -0.04), (0.06, -0.13), (-0.01, -0.12)), hair
+        )
+    crown = around((-0.02, 0.14), (0.08, 0.10), (0.09, 0.05), (0.0, 0.06), (-0.04, 0.0))
+    temple = around((-0.05, -0.06), (-0.10, -0.04), (-0.11, 0.07))
+    sprite.outline([*crown, *temple], hair)
     if rng.random() < 0.35:
         hat = one_of(rng, CLOTHES, 14)
-        sprite.ellipse(centre + (0.01, 0.06), (0.17, 0.03), hat)
-        sprite.polygon(centre + [(-0.09, 0.06), (-0.08, 0.16), (0.08, 0.16), (0.09, 0.06)], hat)
+        sprite.ellipse(around((0.01, 0.06))[0], (0.17, 0.03), hat)
+        sprite.polygon(around((-0.09, 0.06), (-0.08, 0.16), (0.08, 0.16), (0.09, 0.06)), hat)

@@ -30,7 +30,7 @@ def draw_record(kind: str, seed: int, size: int) -> Record:
         labels[: len(scene.labels)] = scene.labels
         return {"image": scene.image, "instances": scene.instances, "stuff": scene.stuff, "labels": labels}
     image, label = farm_crop(seed, size)
-    return {"image": image, "label": np.uint8(label).reshape(())}
+    return {"image": image, "label": np.array(label, np.uint8)}
 
 
 def pack(record: Record) -> bytes:

@@ -18,7 +18,7 @@ class Figure:
     """A finished object, cut to its extent; the lowest row stands on the ground."""
 
     colour: np.ndarray
-    """float32 [h, w, 3], 0..255."""
+    """float32 [h, w, 3]; 0..255, highlights above."""
     covered: np.ndarray
     """bool [h, w]."""
 
@@ -36,8 +36,7 @@ def render(name: str, rng: np.random.Generator, unit: float, light: float = 1.0)
         amount = _markings(rng, finish, unit, coat)[..., None]  # [h, w, 1]
         colour += (finish.markings - colour) * amount
     factor = _texture(rng, finish, unit, coat) * _shape_from_light(covered, unit) * light
-    colour *= factor[..., None]
-    return Figure(np.clip(colour, 0, 255, out=colour), covered)
+    return Figure(colour * factor[..., None], covered)
 
 
 def _markings(rng: np.random.Generator, finish: Finish, unit: float, coat: np.ndarray) -> np.ndarray:
@@ -53,10 +52,11 @@ def _markings(rng: np.random.Generator, finish: Finish, unit: float, coat: np.nd
 
 def _texture(rng: np.random.Generator, finish: Finish, unit: float, coat: np.ndarray) -> np.ndarray:
     """Brightness factor of fur (everywhere) or wool (on the coat): float32 [h, w]."""
+    height, width = coat.shape
     zoom = max(unit / 150, 0.25)
     if finish.texture == "wool":
-        return 1 + finish.strength * 1.3 * (noise(rng, "wool", *coat.shape, zoom * 1.2) - 0.72) * coat
-    return 1 + finish.strength * 2 * (noise(rng, "fur", *coat.shape, zoom * 1.5) - 0.5)
+        return 1 + finish.strength * 1.3 * (noise(rng, "wool", height, width, zoom * 1.2) - 0.72) * coat
+    return 1 + finish.strength * 2 * (noise(rng, "fur", height, width, zoom * 1.5) - 0.5)
 
 
 def _shape_from_light(covered: np.ndarray, unit: float) -> np.ndarray:

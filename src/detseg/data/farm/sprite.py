@@ -66,7 +66,7 @@ class Sprite:
         corners: int = 14,
     ) -> None:
         """Fill an ellipse turned by `angle`."""
-        points = unit_circle(corners) * np.float32(radii)
+        points = unit_circle(corners) * np.asarray(radii, np.float32)
         if angle:
             points = rotate(points, angle)
         self.polygon(points + np.asarray(centre, np.float32), colour, coat)

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from detseg.data.farm.records import Record, draw_record, pack, unpack
 
 LENGTH_BYTES = 8
@@ -28,6 +26,7 @@ class DrawingProcess:
     """A child process that draws one record at a time; a context manager that ends it."""
 
     def __init__(self) -> None:
+        """Start the process."""
         source = str(Path(__file__).parents[3])  # the folder that holds detseg, installed or not
         paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
         # -P keeps the notebook's folder off the path: a learner's random.py must not be imported.

@@ -4,7 +4,7 @@ import numpy as np
 
 from detseg.data.farm.animals.legs import draw_legs
 from detseg.data.farm.outlines import Joint
-from detseg.data.farm.palette import coat, is_light, shade
+from detseg.data.farm.palette import EYE, coat, is_light, shade
 from detseg.data.farm.sprite import Finish, Sprite
 
 BLAZE = (236, 232, 226)
@@ -26,11 +26,9 @@ def draw_horse(sprite: Sprite, rng: np.random.Generator) -> Finish:
     hips = [hip + 0.1, shoulder - 0.1]
     draw_legs(sprite, rng, hips, leg, (0.065, 0.036), base, shade(hoof, 0.7), far=True, swing=0.42)
     _tail(sprite, rng, np.array([-0.47 * length, 1.0 + lift]), mane)
-    body = np.array(
-        [(-0.50, 1.0), (-0.51, 0.82), (-0.40, 0.68), (-0.1, 0.66), (0.15, 0.62), (0.38, 0.60)]
-        + [(0.50, 0.78), (0.48, 0.98), (0.3, 1.04), (0.02, 0.98), (-0.26, 1.07), (-0.42, 1.08)]
-    )
-    sprite.outline(body * stretch + up, base, coat=True)
+    belly = [(-0.50, 1.0), (-0.51, 0.82), (-0.40, 0.68), (-0.1, 0.66), (0.15, 0.62), (0.38, 0.60)]
+    back = [(0.50, 0.78), (0.48, 0.98), (0.3, 1.04), (0.02, 0.98), (-0.26, 1.07), (-0.42, 1.08)]
+    sprite.outline(np.array([*belly, *back]) * stretch + up, base, coat=True)
     _head(sprite, rng, (0.38 * length, 0.90 + lift), base, mane)
     draw_legs(sprite, rng, [hip, shoulder], leg, (0.08, 0.04), base, hoof, far=False, swing=0.42)
     sprite.ellipse((hip + 0.02, leg + 0.2), (0.14, 0.19), base, coat=True)
@@ -68,5 +66,5 @@ def _head(
     sprite.outline(neck([*crest, (0.16, 0.48), (0.08, 0.28), (-0.02, 0.14), (-0.12, 0.02)]), mane)
     if rng.random() < 0.4:
         sprite.polygon(head([(0.05, 0.09), (0.3, 0.055), (0.3, 0.02), (0.08, 0.05)]), BLAZE)
-    sprite.ellipse(head.at(0.06, 0.04), 0.02, (16, 12, 12))
+    sprite.ellipse(head.at(0.06, 0.04), 0.02, EYE)
     sprite.ellipse(head.at(0.37, -0.02), 0.014, (30, 20, 20))

@@ -41,4 +41,4 @@ def draw_legs(
             (1.5 * lower, -hoof_height),
             (-1.2 * lower, -hoof_height),
         ]
-        sprite.polygon(foot + sole, hoof)
+        sprite.polygon(foot + np.array(sole), hoof)

@@ -4,7 +4,7 @@ import numpy as np
 
 from detseg.data.farm.animals.legs import draw_legs
 from detseg.data.farm.outlines import Joint
-from detseg.data.farm.palette import coat, is_light, shade
+from detseg.data.farm.palette import EYE, coat, is_light, shade
 from detseg.data.farm.sprite import Finish, Sprite
 
 HOOF = (40, 34, 32)
@@ -66,4 +66,4 @@ def _head(
     sprite.outline(head([*skull, (0.02, -0.11), (-0.09, -0.08)]), face)
     sprite.ellipse(head.at(-0.04, 0.10), (0.10, 0.075), wool, coat=True)
     sprite.outline(head([(-0.05, 0.05), (-0.12, 0.10), (-0.22, 0.03), (-0.14, -0.03)]), shade(face, 0.8))
-    sprite.ellipse(head.at(0.09, 0.03), 0.018, (20, 16, 16) if is_light(face) else (230, 220, 120))
+    sprite.ellipse(head.at(0.09, 0.03), 0.018, EYE if is_light(face) else (230, 220, 120))
