@@ -2,12 +2,13 @@
 
 from .bins import show_cells, show_pyramid, show_roi_bins
 from .boxes import show_coverage, show_scenes
-from .curves import show_losses, show_training
+from .curves import LiveCurve, show_losses, show_training
 from .picture import Picture, picture
 from .tables import table
 from .widgets import explore_losses, explore_roi_bins
 
 __all__ = [
+    "LiveCurve",
     "Picture",
     "explore_losses",
     "explore_roi_bins",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from IPython.display import display
 
 from .picture import BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure, picture
 
@@ -75,3 +78,30 @@ def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> P
 def _smooth(d: torch.Tensor, beta: float) -> torch.Tensor:
     size = d.abs()
     return torch.where(size < beta, 0.5 * d**2 / beta, size - 0.5 * beta)
+
+
+class LiveCurve:
+    """A training curve that redraws itself in a notebook; give it to `detseg.training.loop.fit` as ``on_step``."""
+
+    def __init__(self, every: float = 3.0) -> None:
+        """Redraw at most once in ``every`` seconds: a drawing costs as much as a training step."""
+        self.history: dict[str, list[float]] = {}
+        self._every = every
+        self._drawn = time.monotonic()
+        self._display: Any = None
+
+    def __call__(self, step: int, losses: Mapping[str, float]) -> None:
+        """Note the losses of a step, and redraw when it is time."""
+        for name, value in losses.items():
+            self.history.setdefault(name, []).append(value)
+        if time.monotonic() - self._drawn >= self._every:
+            self.draw()
+
+    def draw(self) -> None:
+        """Redraw now."""
+        curve = show_training(self.history)
+        if self._display is None:
+            self._display = display(curve, display_id=True)
+        else:
+            self._display.update(curve)
+        self._drawn = time.monotonic()
