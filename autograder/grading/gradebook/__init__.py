@@ -1,0 +1,25 @@
+"""The only place that imports nbgrader: its formats, gradebook and feedback pages, with our steps in between."""
+
+from .assignment import generate_assignment
+from .course import Course, open_course
+from .exporter import SubmissionExporter
+from .feedback import FEEDBACK, generate_feedback
+from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
+from .scores import scores
+from .submissions import SubmissionGrader
+
+__all__ = [
+    "AUTOGRADE",
+    "FEEDBACK",
+    "GENERATE_ASSIGNMENT",
+    "SANITIZE",
+    "Course",
+    "ExecuteSubmission",
+    "Repair",
+    "SubmissionExporter",
+    "SubmissionGrader",
+    "generate_assignment",
+    "generate_feedback",
+    "open_course",
+    "scores",
+]

@@ -1,0 +1,34 @@
+"""nbgrader's generate_assignment, called without its command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbgrader.converters import GenerateAssignment, NbGraderException
+
+from .course import open_course
+from .quiet import quiet
+
+
+class ReleaseError(RuntimeError):
+    """nbgrader refused to release a lab."""
+
+
+def generate_assignment(root: Path, lab: str, db_url: str | None = None) -> None:
+    """Make labs/LAB from solutions/LAB in the course ``root``; the cells are recorded only if ``db_url`` is given.
+
+    Raises:
+        ReleaseError: with nbgrader's messages.
+    """
+    course = open_course(root, lab, db_url=db_url)
+    course.config.GenerateAssignment.no_database = db_url is None
+    course.config.SaveCells.enabled = db_url is not None
+    converter = GenerateAssignment(coursedir=course.coursedir, config=course.config)
+    converter.force = True
+    with quiet() as said:
+        try:
+            converter.start()
+        except NbGraderException as error:
+            raise ReleaseError(
+                f"nbgrader could not release {lab}:\n" + ("\n".join(said) or str(error))
+            ) from error

@@ -1,0 +1,87 @@
+"""nbgrader's autograde in two halves, with the execution between them left to whoever runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.writers import FilesWriter
+from nbgrader.converters import Autograde, NbGraderException
+
+from autograder.grading.submission import Report, digest_of, report_of
+from autograder.notebooks.cells import NOTE
+
+from .course import open_course
+from .preprocessors import RECORD, ExecuteSubmission, submission_seed
+from .quiet import quiet
+
+
+@dataclass
+class Sanitised:
+    """A notebook between the halves."""
+
+    path: str
+    notebook: Any
+    resources: Any
+    seed: int
+
+
+class SubmissionGrader(Autograde):
+    """One student's submission of one lab: `prepare`, then run each notebook, then `finish`."""
+
+    def __init__(self, root: Path, lab: str, student: str) -> None:
+        """Open the course in ``root``; nothing is read or written yet."""
+        course = open_course(root, lab, student)
+        super().__init__(coursedir=course.coursedir, config=course.config)
+        self.student, self.lab, self.root = student, lab, root
+
+    def prepare(self) -> list[Sanitised]:
+        """Repair and sanitise; the rows of the gradebook exist afterwards, autograded/ has no notebook yet."""
+        with quiet() as said:
+            try:
+                return self._prepare()
+            except NbGraderException as error:
+                raise ValueError("; ".join(said) or str(error)) from error
+
+    def _prepare(self) -> list[Sanitised]:
+        self.init_notebooks()
+        self.writer = FilesWriter(parent=self, config=self.config)
+        self.exporter = self.exporter_class(parent=self, config=self.config)
+        self.notebooks = sorted(next(iter(self.assignments.values())))
+        self.force = True
+        self.init_destination(self.lab, self.student)
+        self.init_assignment(self.lab, self.student)
+        self._sanitizing = True
+        self._init_preprocessors()
+        found = []
+        for path in self.notebooks:
+            resources = self.init_single_notebook_resources(path)
+            output, resources = self.exporter.from_filename(path, resources=resources)
+            notebook = nbformat.reads(output, as_version=4)
+            found.append(Sanitised(path, notebook, resources, submission_seed(notebook, self.root)))
+        return found
+
+    @property
+    def files(self) -> Path:
+        """The submission's other files, as nbgrader copied them."""
+        return Path(self._format_dest(self.lab, self.student))
+
+    def executor(self) -> ExecuteSubmission:
+        """The Execute step with the course's limits."""
+        return ExecuteSubmission(parent=self)
+
+    def finish(self, sanitised: list[Sanitised], seconds: float) -> Report:
+        """Write the executed notebooks to autograded/ and their points into the gradebook."""
+        self._sanitizing = False
+        self.autograde_preprocessors = RECORD
+        self._init_preprocessors()
+        with quiet():
+            for one in sanitised:
+                note = one.notebook.metadata[NOTE]
+                note.update(submission=digest_of(Path(one.path)), seconds=round(seconds, 2), seed=one.seed)
+                output, resources = self.exporter.from_notebook_node(one.notebook, one.resources)
+                self.write_single_notebook(output, resources)
+            self.set_permissions(self.lab, self.student)
+        return report_of(self.student, self.files)

@@ -1,0 +1,71 @@
+"""What is known of one student's submission of one lab, as values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from autograder.notebooks.cells import NOTE, is_grade
+
+from .record import recorded
+from .result import Result
+
+
+@dataclass(frozen=True)
+class Report:
+    """A graded submission. ``problem`` is set when the file could not be read or the grading itself failed."""
+
+    student: str
+    results: tuple[Result, ...] = ()
+    repairs: tuple[str, ...] = ()
+    problem: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def points(self) -> float:
+        """Sum over the exercises."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def possible(self) -> float:
+        """What a perfect submission gets."""
+        return sum(result.possible for result in self.results)
+
+
+def digest_of(path: Path) -> str:
+    """Digest of a submitted file: a submission that changed is graded again."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def report_of(student: str, folder: Path) -> Report:
+    """The report kept in the graded notebooks of ``folder`` (autograded/STUDENT/LAB)."""
+    results: list[Result] = []
+    repairs: list[str] = []
+    problem, seconds = None, 0.0
+    for path in sorted(folder.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        note = notebook.metadata[NOTE]
+        repairs += note["repairs"]
+        problem = note["unreadable"] or problem
+        seconds += note.get("seconds", 0.0)
+        results += [result for cell in notebook.cells if is_grade(cell) and (result := recorded(cell))]
+    return Report(student, tuple(results), tuple(repairs), problem, seconds)
+
+
+def is_graded(submitted: Path, autograded: Path) -> bool:
+    """Whether autograded/ holds the results of exactly these submitted notebooks."""
+    notebooks = sorted(submitted.glob("*.ipynb"))
+    try:
+        notes = [
+            json.loads((autograded / path.name).read_text(encoding="utf-8"))["metadata"][NOTE]
+            for path in notebooks
+        ]
+        return bool(notebooks) and all(
+            note["submission"] == digest_of(path) for note, path in zip(notes, notebooks, strict=True)
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,1 @@
+"""Notebooks as files: from a master to the learner's copy, and from a damaged submission back to a gradable one."""

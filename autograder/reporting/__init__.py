@@ -1,0 +1,1 @@
+"""What a class came to, for people and for other programs."""
