@@ -40,6 +40,7 @@ class MiniVGG(nn.Sequential):
     channels = 128
 
     def __init__(self) -> None:
+        """Stack four groups of convolutions."""
         super().__init__(
             OrderedDict(
                 conv1=_convolutions(3, 16),

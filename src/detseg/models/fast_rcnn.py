@@ -15,29 +15,12 @@ from detseg.models.backbone import MiniVGG
 from detseg.models.detect import detect
 from detseg.proposals import match_boxes, sample_rois
 
-HEAD_WEIGHTS = (
-    10.0,
-    10.0,
-    5.0,
-    5.0,
-)  # targets are divided by their usual spread: 1/10 in x, y and 1/5 in log w, h
-
 
 class FastRCNN(nn.Module):
     """The detector of section 2 of the paper, on a small backbone.
 
     The four functions in the middle are arguments, so that a learner's own ones can do the work:
     ``FastRCNN(backbone(), roi_pool=my_roi_pool)``.
-
-    Args:
-        backbone: features ``[N, 3, H, W]`` to ``[N, channels, H / stride, W / stride]``.
-        num_classes: K, background included.
-        pooled_size: cells on each side of a pooled RoI (the paper: 7, for 14x finer features).
-        hidden: width of the two fully connected layers (the paper: 4096).
-        rois_per_image: drawn for training from each image (the paper: 64).
-        positive_fraction: of them, at most.
-        roi_pool, sample_rois, fast_rcnn_loss, detect: see `detseg.layers`, `.proposals`, `.losses`,
-            `.models`.
     """
 
     def __init__(
@@ -53,6 +36,18 @@ class FastRCNN(nn.Module):
         fast_rcnn_loss: Callable[..., tuple[Tensor, Tensor]] = fast_rcnn_loss,
         detect: Callable[..., tuple[Tensor, Tensor, Tensor]] = detect,
     ) -> None:
+        """Build the head, with the first weights of section 2.3.
+
+        Args:
+            backbone: features ``[N, 3, H, W]`` to ``[N, channels, H / stride, W / stride]``.
+            num_classes: K, background included.
+            pooled_size: cells on each side of a pooled RoI (the paper: 7, for 14x finer features).
+            hidden: width of the two fully connected layers (the paper: 4096).
+            rois_per_image: drawn for training from each image (the paper: 64).
+            positive_fraction: of them, at most.
+            roi_pool, sample_rois, fast_rcnn_loss, detect: see `detseg.layers`, `.proposals`, `.losses`,
+                `.models`.
+        """
         super().__init__()
         self.backbone = backbone
         self.num_classes = num_classes
@@ -89,6 +84,9 @@ class FastRCNN(nn.Module):
         # Convolutions like channels last; whoever writes a roi_pool may rely on the usual order in memory.
         features = self.backbone(images).contiguous()  # [N, C, H / stride, W / stride]
         pooled = self.roi_pool(features, rois, self.pooled_size, 1 / self.backbone.stride)  # [R, C, P, P]
+        expected = (len(rois), features.shape[1], self.pooled_size, self.pooled_size)
+        if pooled.shape != expected:
+            raise ValueError(f"roi_pool must return {list(expected)}, it returned {list(pooled.shape)}")
         hidden = self.head(pooled.flatten(1))  # [R, hidden]
         return self.classify(hidden), self.regress(hidden).view(len(rois), self.num_classes, 4)
 
@@ -126,11 +124,9 @@ class FastRCNN(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """RoIs of one image to learn from: boxes [R, 4], labels [R], target deltas [R, 4]."""
         gt_boxes = target["boxes"]
-        candidates = torch.cat(
-            [proposals, gt_boxes]
-        )  # the true boxes too: each object has a perfect proposal
-        # The paper's background is IoU in [0.1, 0.5); from 0 on there are enough easy examples here, and none
-        # is lost.
+        # The true boxes are candidates as well: each object has at least one good proposal to learn from.
+        candidates = torch.cat([proposals, gt_boxes])  # [P + G, 4]
+        # The paper takes background from IoU 0.1 on, to find hard examples; here 0, and no object-free image is lost.
         matched = match_boxes(box_iou(gt_boxes, candidates), high=0.5, low=0.5)
         kept = self.sample_rois(matched, self.rois_per_image, self.positive_fraction, generator)
         boxes, matched = candidates[kept], matched[kept]

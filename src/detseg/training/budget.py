@@ -17,13 +17,6 @@ class Budget:
 
     The clock is not heard in the first tenth of its seconds, where the cosine is flat anyway: a slow first
     step (libraries wake up, memory is fetched) must not make a run irreproducible.
-
-    Args:
-        steps: to do in all.
-        seconds: of training at most; None for no limit.
-        warmup: steps in which the rate rises from zero in a straight line.
-        spent: seconds that earlier parts of a resumed run took.
-        clock: returns seconds; an argument so that tests need not wait.
     """
 
     def __init__(
@@ -34,6 +27,15 @@ class Budget:
         spent: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Start the clock.
+
+        Args:
+            steps: to do in all.
+            seconds: of training at most; None for no limit.
+            warmup: steps in which the rate rises from zero in a straight line.
+            spent: seconds that earlier parts of a resumed run took.
+            clock: returns seconds; an argument so that tests need not wait.
+        """
         if seconds is not None and seconds <= 0:
             raise ValueError(f"seconds must be positive, got {seconds}; None means no limit")
         self.steps = steps

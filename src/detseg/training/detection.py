@@ -30,15 +30,16 @@ class Predicts(Protocol):
 
 
 class DetectionBatches:
-    """Scenes and their proposals for `detseg.training.loop.fit`; half of the images are mirrored.
-
-    Args:
-        scenes: images of one size, with targets.
-        proposals: ``[P, 4]`` for each scene, best first.
-        flip: the probability of mirroring an image; boxes and proposals go with it.
-    """
+    """Scenes and their proposals for `detseg.training.loop.fit`; half of the images are mirrored."""
 
     def __init__(self, scenes: Scenes, proposals: list[Tensor], flip: float = 0.5) -> None:
+        """Join scenes and proposals.
+
+        Args:
+            scenes: images of one size, with targets.
+            proposals: ``[P, 4]`` for each scene, best first.
+            flip: the probability of mirroring an image; boxes and proposals go with it.
+        """
         if len(scenes) != len(proposals):
             raise ValueError(
                 f"{len(scenes)} scenes, but proposals of {len(proposals)}; both must be of the same images"
@@ -48,6 +49,7 @@ class DetectionBatches:
         self.flip = flip
 
     def __len__(self) -> int:
+        """The number of scenes."""
         return len(self.scenes)
 
     def batch(

@@ -97,9 +97,8 @@ def fit(
     }  # fmt: skip
     path = Path(checkpoint) if checkpoint is not None else None
     spent = run.resume(path, recipe) if path is not None else 0.0
-    print(
-        f"seed {seed}, {run.steps} steps of {batch_size}, {f'at most {seconds:.0f} s, ' if seconds else ''}{device}"
-    )
+    limit = f"at most {seconds:.0f} s, " if seconds is not None else ""
+    print(f"seed {seed}, {run.steps} steps of {batch_size}, {limit}{device}")
     if on_step:
         for earlier in range(run.step):
             on_step(earlier + 1, {part: values[earlier] for part, values in run.history.items()})
@@ -114,13 +113,11 @@ def fit(
                 reason = "out of time"
                 break
             epoch, position = divmod(run.step, steps_per_epoch)
-            order = torch.randperm(
-                len(examples), generator=torch.Generator().manual_seed(seed + epoch)
-            ).tolist()
+            shuffle = torch.Generator().manual_seed(1000 * seed + epoch)
+            order = torch.randperm(len(examples), generator=shuffle).tolist()
             images = order[position * batch_size : (position + 1) * batch_size]
-            losses = run.one_step(
-                examples.batch(images, run.generator, device), images, budget.rate(run.step), clip
-            )
+            batch = examples.batch(images, run.generator, device)
+            losses = run.one_step(batch, images, budget.rate(run.step), clip)
             bar.update()
             bar.set_postfix({part: f"{value:.3f}" for part, value in losses.items()}, refresh=False)
             if on_step:
@@ -175,9 +172,9 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * rate
         self.optimiser.step()
-        self.step += 1
         for part, value in values.items():
             self.history.setdefault(part, []).append(value)
+        self.step += 1
         return values
 
     def save(self, path: Path, recipe: dict[str, Any], seconds: float) -> None:
@@ -219,6 +216,7 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch_generator"])
-        self.step, self.history = state["step"], state["history"]
+        self.step = state["step"]
+        self.history = {part: values[: self.step] for part, values in state["history"].items()}
         print(f"resumed {path} after {self.step} steps; delete the file to start anew")
         return float(state["seconds"])

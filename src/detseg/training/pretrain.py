@@ -24,6 +24,7 @@ class CropClassifier(nn.Module):
     """The backbone, the mean over all cells, one linear layer. Background has no logit: there is always an animal."""
 
     def __init__(self, num_classes: int = 6) -> None:
+        """Build the layers for K - 1 animals."""
         super().__init__()
         self.backbone = MiniVGG()
         self.dropout = nn.Dropout(0.2)
@@ -44,10 +45,12 @@ class CropBatches:
     """Crops for `fit`, augmented a batch at a time: mirrored half of the time, and shifted by up to 6 pixels."""
 
     def __init__(self, crops: Crops, shift: int = 6) -> None:
+        """Take the crops, and how many pixels to shift them by at most."""
         self.crops = crops
         self.shift = shift
 
     def __len__(self) -> int:
+        """The number of crops."""
         return len(self.crops)
 
     def batch(
