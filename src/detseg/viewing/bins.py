@@ -95,10 +95,11 @@ def show_roi_bins(
     roi: Sequence[float],
     output_size: tuple[int, int] = (2, 3),
     spatial_scale: float = 1 / 8,
+    margin: int = 0,
 ) -> Picture:
     """One RoI on a feature map ``[H, W]``: the box as given, its rounded cells, its bins and their maxima.
 
-    ``roi`` is ``(x1, y1, x2, y2)`` in image coordinates.
+    ``roi`` is ``(x1, y1, x2, y2)`` in image coordinates; ``margin`` cells around the map are shown as well.
     """
     _check_map(features)
     height, width = features.shape
@@ -108,23 +109,38 @@ def show_roi_bins(
     columns = bin_ranges(x1, cells_wide, output_size[1], width)
     pooled = _pooled(features, rows, columns)
 
-    figure = new_figure(CELL_INCHES * (width + output_size[1]) + 2.4, CELL_INCHES * height + 1.1)
-    left, right = figure.subplots(1, 2, width_ratios=[width, output_size[1] + 1])
+    shown_high, shown_wide = height + 2 * margin, width + 2 * margin
+    figure = new_figure(CELL_INCHES * (shown_wide + output_size[1]) + 2.4, CELL_INCHES * shown_high + 1.1)
+    left, right = figure.subplots(1, 2, width_ratios=[shown_wide, output_size[1] + 1])
     draw_numbers(left, features)
+    left.set(xlim=(-margin, width + margin), ylim=(height + margin, -margin))
     _draw_bins(left, rows, columns)
+    if margin:
+        left.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=BLACK, linewidth=1.2))
+        whole = Rectangle(
+            (x1, y1), cells_wide, cells_high, fill=False, edgecolor=GREY, linestyle=":", linewidth=1.4
+        )
+        left.add_patch(whole)
     scaled = [value * spatial_scale for value in roi]
     box = Rectangle((scaled[0], scaled[1]), scaled[2] - scaled[0], scaled[3] - scaled[1])
     box.set(fill=False, edgecolor=BLACK, linestyle=(0, (4, 2)), linewidth=1.4, zorder=1.5)
     left.add_patch(box)
-    left.set_title(f"RoI x {spatial_scale:g} (dashed) -> rows {y1}..{y2}, columns {x1}..{x2}", fontsize=10)
+    left.set_title(
+        f"RoI x {spatial_scale:g} (dashed) -> rows {y1} to {y2}, columns {x1} to {x2}", fontsize=10
+    )
     _draw_result(right, pooled, f"{output_size[0]} x {output_size[1]} maxima")
     return picture(
         figure,
         f"A {height} x {width} feature map with its numbers. The RoI ({', '.join(f'{v:g}' for v in roi)}), "
         f"times {spatial_scale:g}, is dashed; after rounding it covers rows {y1} to {y2} and columns {x1} to "
-        f"{x2}. Row bins, first cell to one past the last: {rows}; column bins: {columns}. The maxima by "
-        f"row: {_in_words(pooled)}.",
+        f"{x2}. Cells of each bin, cut to the map: rows {_spans(rows)}; columns {_spans(columns)}. "
+        f"The maxima by row: {_in_words(pooled)}.",
     )
+
+
+def _spans(bins: list[tuple[int, int]]) -> str:
+    """Bins as a reader says them: ``2 to 3, 3 to 4, none``."""
+    return ", ".join(f"{low} to {high - 1}" if high > low else "none" for low, high in bins)
 
 
 def show_pyramid(features: Tensor, levels: Sequence[int]) -> Picture:
@@ -143,7 +159,9 @@ def show_pyramid(features: Tensor, levels: Sequence[int]) -> Picture:
         maxima = ", ".join(f"{value:g}" for value in pooled.flatten().tolist())
         axes.set_title(f"level {level}: {level * level} bin{'s' * (level > 1)}", fontsize=10)
         axes.set_xlabel(f"maxima {maxima}", fontsize=10)
-        words.append(f"level {level} has row bins {rows}, column bins {columns} and maxima {maxima}")
+        words.append(
+            f"level {level} has bins of rows {_spans(rows)} by columns {_spans(columns)}, with maxima {maxima}"
+        )
     return picture(
         figure, f"A {height} x {width} feature map with its numbers, once for each level: {'; '.join(words)}."
     )

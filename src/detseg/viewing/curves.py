@@ -31,10 +31,17 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
         for axes, curve, mark, form in ((left, value, loss, "{:.2f}"), (right, slope, pull, "{:+.2f}")):
             axes.plot(d, curve, style, color=colour, linewidth=2, label=name)
             axes.plot(difference, mark, "o", color=colour)
+            # each label goes to the side where its curve is not
+            above = (colour == ORANGE) == (axes is left or difference > 0)
+            side = (-1 if above else 1) * (-1 if axes is left and difference < 0 else 1)
             axes.annotate(
-                form.format(mark), (difference, mark), (0, 7), textcoords="offset points",
-                ha="right" if difference > 0 else "left", color="#8A5F00" if colour == ORANGE else colour,
-            )  # fmt: skip
+                form.format(mark),
+                (difference, mark),
+                (7 * side, 6 if above else -13),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                color="#8A5F00" if colour == ORANGE else colour,
+            )
     for axes, title in ((left, "loss"), (right, "slope = the gradient this coordinate sends back")):
         axes.axvline(difference, color=GREY, linewidth=0.8)
         axes.set_xlabel("d = pred - target")
