@@ -82,7 +82,10 @@ class FastRCNN(nn.Module):
             class logits ``[R, K]`` and box deltas ``[R, K, 4]`` (dx, dy, dw, dh for each class).
         """
         # Convolutions like channels last; whoever writes a roi_pool may rely on the usual order in memory.
-        features = self.backbone(images).contiguous()  # [N, C, H / stride, W / stride]
+        return self.judge(self.backbone(images).contiguous(), rois)
+
+    def judge(self, features: Tensor, rois: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of `forward` after the convolutions; features are ``[N, C, H / stride, W / stride]``."""
         pooled = self.roi_pool(features, rois, self.pooled_size, 1 / self.backbone.stride)  # [R, C, P, P]
         expected = (len(rois), features.shape[1], self.pooled_size, self.pooled_size)
         if pooled.shape != expected:
@@ -108,21 +111,21 @@ class FastRCNN(nn.Module):
         Returns:
             ``{"class": scalar, "box": scalar}``, to be added up.
         """
-        _check_batch(images, proposals, targets)
+        check_batch(images, proposals, targets)
         sampled = [
-            self._sample(target, boxes, generator) for target, boxes in zip(targets, proposals, strict=True)
+            self.sample(target, boxes, generator) for target, boxes in zip(targets, proposals, strict=True)
         ]
-        boxes, labels, target_deltas = zip(*sampled, strict=True)
+        boxes, labels, target_deltas, _ = zip(*sampled, strict=True)
         class_logits, deltas = self(images, rois_of(boxes))
         class_loss, box_loss = self.fast_rcnn_loss(
             class_logits, deltas, torch.cat(labels), torch.cat(target_deltas)
         )
         return {"class": class_loss, "box": box_loss}
 
-    def _sample(
+    def sample(
         self, target: dict[str, Tensor], proposals: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """RoIs of one image to learn from: boxes [R, 4], labels [R], target deltas [R, 4]."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """RoIs of one image to learn from: boxes [R, 4], labels [R], target deltas [R, 4], matched [R]."""
         gt_boxes = target["boxes"]
         # The true boxes are candidates as well: each object has at least one good proposal to learn from.
         candidates = torch.cat([proposals, gt_boxes])  # [P + G, 4]
@@ -136,7 +139,7 @@ class FastRCNN(nn.Module):
         labels[positive] = target["labels"][matched[positive]]
         target_deltas = torch.zeros_like(boxes)
         target_deltas[positive] = encode_boxes(gt_boxes[matched[positive]], boxes[positive], HEAD_WEIGHTS)
-        return boxes, labels, target_deltas
+        return boxes, labels, target_deltas, matched
 
     @torch.no_grad()
     def predict(
@@ -151,7 +154,7 @@ class FastRCNN(nn.Module):
 
         Switches the model to evaluation mode, and leaves it there.
         """
-        _check_batch(images, proposals)
+        check_batch(images, proposals)
         self.eval()
         class_logits, deltas = self(images, rois_of(proposals))
         counts = [len(boxes) for boxes in proposals]
@@ -168,7 +171,7 @@ class FastRCNN(nn.Module):
         return {
             "rois_per_image": self.rois_per_image,
             "positive_fraction": self.positive_fraction,
-            **{name: _fingerprint(function) for name, function in functions.items()},
+            **{name: fingerprint(function) for name, function in functions.items()},
         }
 
 
@@ -182,27 +185,25 @@ def rois_of(boxes: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
     )
 
 
-def _check_batch(
-    images: Tensor, proposals: list[Tensor], targets: list[dict[str, Tensor]] | None = None
+def check_batch(
+    images: Tensor, proposals: list[Tensor] | None = None, targets: list[dict[str, Tensor]] | None = None
 ) -> None:
-    """Say what is wrong with a batch before a layer stumbles over it."""
+    """Say what is wrong with a batch before a layer stumbles over it; not every model takes proposals."""
     if not images.is_floating_point():
-        raise TypeError(f"FastRCNN: images are {images.dtype}; pass them through normalise(images) first")
+        raise TypeError(f"images are {images.dtype}; pass them through normalise(images) first")
     if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"FastRCNN: images must be [N, 3, H, W] with N > 0, got {list(images.shape)}")
+        raise ValueError(f"images must be [N, 3, H, W] with N > 0, got {list(images.shape)}")
     for name, per_image in (("proposals", proposals), ("targets", targets)):
         if per_image is not None and len(per_image) != len(images):
-            raise ValueError(
-                f"FastRCNN: {len(images)} images, but {name} of {len(per_image)}; give one entry an image"
-            )
-    for index, boxes in enumerate(proposals):
+            raise ValueError(f"{len(images)} images, but {name} of {len(per_image)}; give one entry an image")
+    for index, boxes in enumerate(proposals or []):
         if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"FastRCNN: proposals of image {index} must be [P, 4], got {list(boxes.shape)}")
+            raise ValueError(f"proposals of image {index} must be [P, 4], got {list(boxes.shape)}")
         if not torch.isfinite(boxes).all():
-            raise ValueError(f"FastRCNN: proposals of image {index} hold NaN or infinity")
+            raise ValueError(f"proposals of image {index} hold NaN or infinity")
 
 
-def _fingerprint(function: Callable[..., Any]) -> str:
+def fingerprint(function: Callable[..., Any]) -> str:
     """The name of a function and a checksum of its source, so that an edited function is told from its old self."""
     name = getattr(function, "__qualname__", type(function).__name__)
     try:
