@@ -1,10 +1,11 @@
 """RoI max pooling (Fast R-CNN, Girshick 2015, section 2.1): any region becomes a grid of fixed size.
 
-A bin is a bag of cells, and its value the maximum of the bag. ``_pool_plain`` says just that in one line, for
-every device and dtype. ``_PoolFast`` does the same several times faster on the CPU, where it is what runs for
-anything but float64: the tests hold the two equal, gradients included.
+A bin is a bag of cells, and its value the maximum of the bag: ``_pool_plain`` says just that, in a line, and runs
+in float64 and on a GPU. ``_PoolFast`` gives the same values and gradients several times faster in float32 on the
+CPU, and runs there.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -39,14 +40,13 @@ def roi_pool(
         TypeError, ValueError: see :func:`detseg.layers.rois.check_rois`; an output size that is not positive.
     """
     check_rois(features, rois, spatial_scale)
-    pooled_height, pooled_width = grid_size(output_size)
-    channels, height, width = features.shape[1:]
-    exact = torch.promote_types(features.dtype, torch.float32)
-    starts, cells = _bags(rois, (pooled_height, pooled_width), (height, width), spatial_scale)
-    fast = features.device.type == "cpu" and exact == torch.float32 and _PoolFast.can(features)
-    pool = _PoolFast.apply if fast else _pool_plain
-    pooled = pool(features.to(exact), starts, cells).to(features.dtype)  # [R x height x width, C]
-    return pooled.view(-1, pooled_height, pooled_width, channels).permute(0, 3, 1, 2)
+    grid = grid_size(output_size)
+    starts, cells, bin_of = _bags(rois, grid, (features.shape[2], features.shape[3]), spatial_scale)
+    rows = cell_rows(features.to(torch.promote_types(features.dtype, torch.float32)))  # [N x H x W, C]
+    pool = _PoolFast.apply if _PoolFast.can(rows) else _pool_plain
+    maxima = pool(rows, starts, cells)  # [B, C]
+    pooled = maxima.index_select(0, bin_of).to(features.dtype)  # [R x height x width, C]
+    return pooled.view(len(rois), *grid, rows.shape[1]).permute(0, 3, 1, 2)
 
 
 def round_half_away(x: Tensor) -> Tensor:
@@ -75,81 +75,92 @@ def bin_edges(first: Tensor, last: Tensor, bins: int, size: int) -> tuple[Tensor
 
 def _bags(
     rois: Tensor, grid: tuple[int, int], map_size: tuple[int, int], spatial_scale: float
-) -> tuple[Tensor, Tensor]:
-    """The cells of every bin, bin after bin, each in reading order.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The different bins of all regions, as bags of cells: regions that overlap share many, pooled once.
 
     Returns:
-        starts ``[bins + 1]`` and cells: bin i (of R x height x width) owns ``cells[starts[i]:starts[i + 1]]``,
-        numbers of rows of :func:`detseg.layers.rois.cell_rows`.
+        starts ``[B + 1]``, cells, bin_of ``[R x height x width]``: bag i holds ``cells[starts[i]:starts[i + 1]]``
+        in reading order, numbers of rows of :func:`detseg.layers.rois.cell_rows`; ``bin_of`` names each bin's bag.
     """
     height, width = map_size
     corners = round_half_away(rois[:, 1:].to(torch.promote_types(rois.dtype, torch.float32)) * spatial_scale)
-    top, bottom = bin_edges(corners[:, 1], corners[:, 3], grid[0], height)  # 2 x [R, high]
-    left, right = bin_edges(corners[:, 0], corners[:, 2], grid[1], width)  # 2 x [R, wide]
-    first_row = rois[:, 0].long()[:, None] * height + top  # [R, high], counted through the batch
-    first_cell = (first_row[:, :, None] * width + left[:, None, :]).flatten()  # [bins]
-    wide = (right - left)[:, None, :].expand(-1, grid[0], -1).flatten()  # [bins]
-    count = ((bottom - top)[:, :, None] * (right - left)[:, None, :]).flatten()  # [bins]
-    starts = F.pad(count.cumsum(0), (1, 0))  # [bins + 1]
-    bag = torch.repeat_interleave(count)  # [cells]: whose cell each entry is
-    step = torch.arange(len(bag), device=bag.device) - starts[bag]  # [cells]: 0, 1, 2 .. within the bag
-    down = step // wide[bag]
-    return starts, first_cell[bag] + down * width + (step - down * wide[bag])
+    top, bottom = bin_edges(corners[:, 1], corners[:, 3], grid[0], height)  # 2 x [R, grid height]
+    left, right = bin_edges(corners[:, 0], corners[:, 2], grid[1], width)  # 2 x [R, grid width]
+    top_row = rois[:, 0].long()[:, None] * height + top  # [R, grid height], counted through the batch
+    name = top_row * (height + 1) + bottom - top  # one number for the rows of a bin: first and how many
+    name = (name[:, :, None] * (width + 1) + left[:, None, :]) * (width + 1) + (right - left)[:, None, :]
+    name, bin_of = name.flatten().unique(return_inverse=True)  # [B], [R x height x width]
+    name, wide = name // (width + 1), name % (width + 1)
+    name, left = name // (width + 1), name % (width + 1)
+    top_row, high = name // (height + 1), name % (height + 1)
+    rows = _ranges(top_row, high)  # [rows of all bags]
+    cells = _ranges(rows * width + left.repeat_interleave(high), wide.repeat_interleave(high))
+    return F.pad((high * wide).cumsum(0), (1, 0)), cells, bin_of
 
 
-def _pool_plain(features: Tensor, starts: Tensor, cells: Tensor) -> Tensor:
-    """The maximum of every bag of cells: ``[bins, C]``; 0 for an empty bag."""
-    return F.embedding_bag(cells, cell_rows(features), starts, mode="max", include_last_offset=True)
+def _ranges(first: Tensor, count: Tensor) -> Tensor:
+    """``first[0], first[0] + 1 ..`` (``count[0]`` numbers), then ``first[1], first[1] + 1 ..``, and so on."""
+    before = count.cumsum(0) - count
+    joined = (first - before).repeat_interleave(count)
+    return joined + torch.arange(len(joined), device=first.device)
+
+
+def _pool_plain(rows: Tensor, starts: Tensor, cells: Tensor) -> Tensor:
+    """The maximum of every bag of rows ``[.., C]``: ``[B, C]``; 0 for an empty bag."""
+    return F.embedding_bag(cells, rows, starts, mode="max", include_last_offset=True)
 
 
 class _PoolFast(torch.autograd.Function):
-    """:func:`_pool_plain` as a sparse matrix product that takes the maximum where a product would add.
+    """:func:`_pool_plain` as a product with a sparse matrix of ones that takes maxima where a product adds.
 
-    That product does not say where a maximum came from, and the backward pass must know. So each value carries
-    its address: float32 written as float64 leaves 29 bits free, and into them goes the number of a slot. Among
-    equal values the one whose address makes it larger wins, so slots are numbered to let the first cell win:
-    falling for positive values, rising for negative ones, which bits make smaller. Slot 0 is for empty bins.
+    The backward pass must know where each maximum came from, which the product does not say (quickly). So every
+    value carries its address: a float32 written as float64 leaves 29 bits free, and into them goes the number of
+    a slot. Among equal values the one whose address makes it larger wins, so slots are numbered to let the first
+    cell win: falling for positive values, rising for negative ones, which more bits make smaller. Slot 0 is for
+    empty bags.
     """
 
     BLOCK = 64  # channels at a time: their gradient stays in the processor's cache
 
     @classmethod
-    def can(cls, features: Tensor) -> bool:
-        """Whether the slots of one block fit in 28 bits (the 29th would round the value up)."""
-        return 2 * features.numel() // max(features.shape[1], 1) * cls.BLOCK < 2**28
+    def can(cls, rows: Tensor) -> bool:
+        """On the CPU, in float32, if a block's slots fit in 28 bits: a 29th would round the value up."""
+        return rows.device.type == "cpu" and rows.dtype == torch.float32 and 2 * len(rows) * cls.BLOCK < 2**28
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, starts: Tensor, cells: Tensor) -> Tensor:
-        ctx.shape = features.shape
-        rows = cell_rows(features)  # [N x H x W, C]
-        if not features.requires_grad:
-            bags = sparse_rows(starts, cells, rows.new_ones(len(cells)), len(rows))
-            return torch.sparse.mm(bags, rows, "amax")
+    def forward(ctx: Any, rows: Tensor, starts: Tensor, cells: Tensor) -> Tensor:
+        if not ctx.needs_input_grad[0]:
+            return torch.sparse.mm(
+                sparse_rows(starts, cells, rows.new_ones(len(cells)), len(rows)), rows, "amax"
+            )
         bags = sparse_rows(starts, cells, rows.new_ones(len(cells), dtype=torch.float64), len(rows))
         pooled = rows.new_empty(len(starts) - 1, rows.shape[1])
         slots = []
-        for values, out in zip(rows.split(_PoolFast.BLOCK, 1), pooled.split(_PoolFast.BLOCK, 1), strict=True):
+        for values, out in _blocks(rows, pooled):
             size = values.numel()
             slot = torch.arange(1, size + 1).view(values.shape)
             slot = torch.where(values < 0, slot, 2 * size + 1 - slot)
             # 2^-200 and 2^200 stand for 0 and infinity, which have no bits to spare; float32 reads them as such.
             keys = values.double().clamp(-(2.0**200), 2.0**200).masked_fill(values == 0, 2.0**-200)
             keys = (keys.view(torch.int64) | slot).view(torch.float64)
-            best = torch.sparse.mm(bags, keys, "amax")  # [bins, block]
+            best = torch.sparse.mm(bags, keys, "amax")  # [B, block]
             out.copy_(best)
             slots.append(best.view(torch.int64).bitwise_and_(2 ** (2 * size).bit_length() - 1).int())
         ctx.save_for_backward(*slots)
+        ctx.shape = rows.shape
         return pooled
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        batch, channels, height, width = ctx.shape
-        rows = grad.new_empty(batch * height * width, channels)
-        for slot, part, out in zip(
-            ctx.saved_tensors, grad.split(_PoolFast.BLOCK, 1), rows.split(_PoolFast.BLOCK, 1), strict=True
-        ):
+        rows = grad.new_empty(ctx.shape)
+        for slot, (part, out) in zip(ctx.saved_tensors, _blocks(grad, rows), strict=True):
             sums = grad.new_zeros(2 * out.numel() + 1).index_add_(0, slot.flatten(), part.reshape(-1))
-            falling, rising = sums[1:].view(2, -1).flip(0)
-            out.copy_((rising + falling.flip(0)).view(out.shape))
-        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2), None, None
+            rising, falling = sums[1:].view(2, -1)
+            torch.add(rising.view(out.shape), falling.flip(0).view(out.shape), out=out)
+        return rows, None, None
+
+
+def _blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same few columns of two tables at a time."""
+    return zip(a.split(_PoolFast.BLOCK, 1), b.split(_PoolFast.BLOCK, 1), strict=True)
