@@ -142,12 +142,18 @@ class PretendGPU(TorchFunctionMode):
                 return _Leave.apply(first) if isinstance(first, PretendTensor) else first
             if name == "is_pinned":
                 return False
-            if name == "to":
+            if name in ("to", "type_as"):
                 return self._to(first, args[1:], kwargs)
+            if name == "one_hot":  # makes a tensor of class numbers inside C++, out of our sight
+                return _wrap(function(_unwrap(first), *args[1:], **kwargs))
             if name.startswith("new_") or name.endswith("_like"):
                 return self._like(function, name, first, args[1:], kwargs)
+        if name == "tensor" and isinstance(first, (list, tuple)):  # one-element tensors are read as numbers
+            args = tree_map(lambda leaf: leaf.item() if isinstance(leaf, PretendTensor) else leaf, args)
         device = kwargs.get("device")
         if device is not None and not isinstance(first, Tensor) and torch.device(device).type == "cuda":
+            if (generator := kwargs.get("generator")) is not None and generator.device.type == "cpu":
+                raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
             kwargs["device"] = torch.device("cpu")
             return _wrap(function(*args, **kwargs))
         return function(*args, **kwargs)

@@ -28,6 +28,11 @@ LEGAL = {
         torch.tensor([0, 2], device=x.device),
         mode="max",
     ),
+    "one hot": lambda x: F.one_hot(x[0, 0, :, 0].argsort(), 5).type_as(x),
+    "tensor of numbers": lambda x: torch.tensor([x[0, 0, 0, 0], x.max()], device=x.device) * x[0, 0, :2, 0],
+    "drawn where the generator lives": lambda x: x[
+        torch.randperm(2, generator=torch.Generator().manual_seed(1))
+    ],
     "cross entropy": lambda x: F.cross_entropy(x[:, :, 0, 0], torch.tensor([2, 0], device=x.device)),
 }
 
@@ -38,6 +43,7 @@ ILLEGAL = {
     "mask of a CPU tensor": lambda x: X[x > 0.5],
     "scatter into a CPU tensor": lambda x: torch.zeros(9).scatter_add(0, x.long().flatten(), x.flatten()),
     "numpy": lambda x: x.numpy(),
+    "CPU generator": lambda x: torch.rand(7, generator=torch.Generator(), device=x.device) + x,
 }
 
 
