@@ -153,6 +153,10 @@ def _draw_with_repeats(indices: Tensor, count: int, generator: torch.Generator) 
     return indices[numbers.to(indices.device)]
 
 
+def _draw_on_the_matches_device(indices: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return indices[torch.randperm(len(indices), generator=generator, device=indices.device)[:count]]
+
+
 def _sampler(
     is_positive: Callable[[Tensor], Tensor] = lambda matched: matched >= 0,
     is_background: Callable[[Tensor], Tensor] = lambda matched: matched == -1,
@@ -298,6 +302,11 @@ EXERCISE = Exercise(
             "matches returned",
             _sampler(join=lambda first, second, matched: matched[torch.cat([first, second])]),
             "Return the numbers of the drawn RoIs (indices into matched), not their matches.",
+        ),
+        Misconception(
+            "drawn on another device than the generator's",
+            _sampler(draw=_draw_on_the_matches_device),
+            "A generator draws on its own device only: give randperm device=generator.device, index afterwards.",
         ),
         Misconception(
             "result left on the CPU",
