@@ -14,7 +14,9 @@ def test_size_is_small():
 
 
 def test_normalise_is_channels_last_and_leaves_its_input_alone():
-    images = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        0, 256, (2, 3, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     before = images.clone()
     floats = normalise(images)
     assert floats.dtype == torch.float32

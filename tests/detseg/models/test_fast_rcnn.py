@@ -101,7 +101,9 @@ def test_roi_pool_gets_contiguous_features_and_its_shape_is_checked():
         assert spatial_scale == 1 / 8
         return roi_pool(features, rois, output_size, spatial_scale).flatten(2)
 
-    with pytest.raises(ValueError, match=r"roi_pool must return \[50, 128, 5, 5\], it returned \[50, 128, 25\]"):
+    with pytest.raises(
+        ValueError, match=r"roi_pool must return \[50, 128, 5, 5\], it returned \[50, 128, 25\]"
+    ):
         model(roi_pool=transposed)(images(), rois_of(proposals()))
 
 

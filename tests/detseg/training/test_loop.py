@@ -71,7 +71,7 @@ def test_every_epoch_visits_the_examples_in_another_order_without_repeats():
     points = Points()
     train(Line(), points)
     assert len(points.asked) == STEPS
-    epochs = [sum(points.asked[start : start + 6], []) for start in (0, 6, 12)]
+    epochs = [torch.tensor(points.asked[start : start + 6]).flatten().tolist() for start in (0, 6, 12)]
     assert all(len(set(epoch)) == 48 for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 
