@@ -1,7 +1,5 @@
 """Fast R-CNN (Girshick 2015): one pass of the convolutions, RoI pooling, one head that classifies and regresses."""
 
-import inspect
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +11,7 @@ from detseg.layers import roi_pool
 from detseg.losses import fast_rcnn_loss
 from detseg.models.backbone import MiniVGG
 from detseg.models.detect import detect
+from detseg.models.fingerprint import fingerprint
 from detseg.proposals import match_boxes, sample_rois
 
 
@@ -201,13 +200,3 @@ def check_batch(
             raise ValueError(f"proposals of image {index} must be [P, 4], got {list(boxes.shape)}")
         if not torch.isfinite(boxes).all():
             raise ValueError(f"proposals of image {index} hold NaN or infinity")
-
-
-def fingerprint(function: Callable[..., Any]) -> str:
-    """The name of a function and a checksum of its source, so that an edited function is told from its old self."""
-    name = getattr(function, "__qualname__", type(function).__name__)
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):  # typed at a prompt, or not written in Python
-        return name
-    return f"{name}-{zlib.crc32(source.encode()):08x}"

@@ -20,14 +20,10 @@ class FCN(nn.Module):
     The paper's VGG16 ends at stride 32: its FCN-32s has no skip, FCN-16s one, FCN-8s two. MiniVGG, for images a
     quarter of that size, ends here at stride 16, and each skip halves the step once more:
 
-    ======== ============== ====================================
-    `skips`  like the paper's  the last upsampling starts at stride
-    ======== ============== ====================================
-    0        FCN-32s        16
-    1        FCN-16s        8
-    2        FCN-8s         4
-    3        (finer)        2
-    ======== ============== ====================================
+    - ``skips=0``, like FCN-32s: 16x upsampling at the end;
+    - ``skips=1``, like FCN-16s: 8x;
+    - ``skips=2``, like FCN-8s: 4x;
+    - ``skips=3``, one finer than the paper went: 2x.
 
     The functions are arguments, so that a learner's own ones can do the work:
     ``FCN(backbone(), fuse_skip=my_fuse_skip)``.
