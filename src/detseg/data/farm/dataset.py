@@ -84,9 +84,11 @@ class FarmScenes(Dataset[tuple[Tensor, dict[str, Any]]]):
         )
 
     def __len__(self) -> int:
+        """Number of pictures."""
         return len(self._batch["image"])
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Any]]:
+        """The picture and its target; IndexError past the end."""
         scene = self.scene(index)
         return _channels_first(scene.image), _target(scene)
 
@@ -112,9 +114,11 @@ class FarmCrops(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(self._batch["label"]).long()
 
     def __len__(self) -> int:
+        """Number of pictures."""
         return len(self._batch["image"])
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """The picture and its label; IndexError past the end."""
         index = range(len(self))[index]
         return _channels_first(self._batch["image"][index]), int(self._batch["label"][index])
 

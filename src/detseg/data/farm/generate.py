@@ -3,10 +3,11 @@
 import os
 import queue
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,16 +50,12 @@ def load_or_draw(
     else:
         batches = _read(kind, size, folder, chunks)
         missing = [chunk for chunk in chunks if chunk.start not in batches]
-    for chunk, batch in _with_progress(_draw(kind, size, missing, workers), missing, kind, progress):
-        batches[chunk.start] = batch
-        if folder is not None:
-            try:
-                write_chunk(chunk_path(folder, kind, size, chunk.start), batch)
-            except OSError as error:
-                _warn(
-                    f"the pictures stay in memory, because the cache folder {folder} cannot be written ({error}); "
-                    "set DETSEG_CACHE to a folder that can"
-                )
+    total = sum(len(chunk) for chunk in missing)
+    with closing(_draw(kind, size, missing, workers)) as drawn, _bar(kind, total, progress) as bar:
+        for chunk, batch in drawn:
+            batches[chunk.start] = batch
+            bar.update(len(chunk))
+            if folder is not None and not _keep(chunk_path(folder, kind, size, chunk.start), batch):
                 folder = None
     parts = [batches[start] for start in sorted(batches)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -73,22 +70,35 @@ def _read(kind: str, size: int, folder: Path, chunks: Sequence[range]) -> dict[i
         path = chunk_path(folder, kind, size, chunk.start)
         try:
             batches[chunk.start] = read_chunk(path, kind, size)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except ValueError as error:
             _warn(f"the cache file {path} is damaged ({error}); its pictures are drawn again")
     return batches
 
 
+def _keep(path: Path, batch: Record) -> bool:
+    """Store a chunk; warn and return False if that is impossible."""
+    try:
+        write_chunk(path, batch)
+    except OSError as error:
+        _warn(
+            f"the cache folder {path.parent} cannot be written ({error}), so the pictures stay in memory only; "
+            "set DETSEG_CACHE to a folder that can"
+        )
+        return False
+    return True
+
+
 def _draw(
     kind: str, size: int, chunks: Sequence[range], workers: int | None
-) -> Iterator[tuple[range, Record]]:
+) -> Generator[tuple[range, Record], None, None]:
     """Draw the chunks, in any order."""
     if workers is None:
         pictures = sum(len(chunk) for chunk in chunks)
         workers = _cores() if pictures >= WORTH_A_PROCESS else 0
     left = list(chunks)
-    if workers > 0:
+    if workers > 0 and chunks:
         try:
             for chunk, batch in _draw_in_parallel(kind, size, chunks, min(workers, len(chunks))):
                 left.remove(chunk)
@@ -123,26 +133,18 @@ def _draw_in_parallel(
             yield futures[future], future.result()
 
 
-def _with_progress(
-    drawn: Iterator[tuple[range, Record]], chunks: Sequence[range], kind: str, progress: bool
-) -> Iterator[tuple[range, Record]]:
-    """Pass the batches on and move a bar along (a widget in a notebook); no bar when there is nothing to draw."""
-    if not chunks:
-        return
+def _bar(kind: str, total: int, shown: bool) -> Any:
+    """A progress bar, a widget in a notebook; invisible when there is nothing to draw."""
     from tqdm.auto import tqdm  # not at the top: the drawing processes need no bar
 
-    total = sum(len(chunk) for chunk in chunks)
-    with tqdm(total=total, desc=f"drawing farm {kind}s", unit=f" {kind}", disable=not progress) as bar:
-        for chunk, batch in drawn:
-            bar.update(len(chunk))
-            yield chunk, batch
+    return tqdm(total=total, desc=f"drawing farm {kind}s", unit=f" {kind}", disable=not shown or total == 0)
 
 
 def _cores() -> int:
-    """Cores this process may use, at most 16."""
+    """Cores this process may use, at most 8: more would only take memory."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 16)
+    return min(usable, 8)
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=2)
+    warnings.warn(message, UserWarning, stacklevel=3)

@@ -9,6 +9,7 @@ until standard input ends.
 """
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from detseg.data.farm.records import Record, draw_record, pack, unpack
+from detseg.data.farm.records import Record, draw_record, layout, pack, unpack
 
 LENGTH_BYTES = 8
 
@@ -41,7 +42,7 @@ class DrawingProcess:
         """Have one record drawn.
 
         Raises:
-            RuntimeError: the process has ended.
+            RuntimeError: the process has ended or answers something else.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -49,19 +50,22 @@ class DrawingProcess:
             self._process.stdin.write(f"{kind} {seed} {size}\n".encode())
             self._process.stdin.flush()
         except OSError as error:
-            raise RuntimeError(f"the drawing process ended ({error}); try again with workers=0") from error
+            raise RuntimeError(f"the drawing process ended: {error}") from error
+        expected = sum(math.prod(shape) for shape in layout(kind, size).values())
         length = int.from_bytes(self._process.stdout.read(LENGTH_BYTES), "big")
-        data = self._process.stdout.read(length)
-        if length == 0 or len(data) < length:
-            raise RuntimeError(f"the drawing process ended at {kind} {seed}; try again with workers=0")
+        data = self._process.stdout.read(expected) if length == expected else b""
+        if len(data) != expected:
+            raise RuntimeError(f"the drawing process gave no {kind} for seed {seed}")
         return unpack(data, kind, size)
 
     def __enter__(self) -> Self:
+        """Use it in a `with` block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End the process."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
