@@ -23,9 +23,9 @@
 # |---|---|---|---|
 # | 30 | `spatial_pyramid_pool` | 20 | 4 |
 # | 31 | `roi_pool` | 40 | 10 |
-# | 32 | `smooth_l1` | 10 | 4 |
-# | 33 | `sample_rois` | 15 | 6 |
-# | 34 | `fast_rcnn_loss` | 20 | 6 |
+# | 32 | `smooth_l1` | 15 | 4 |
+# | 33 | `sample_rois` | 20 | 6 |
+# | 34 | `fast_rcnn_loss` | 25 | 6 |
 # | 35 | `detect` | 30 | 8 |
 #
 # **How it works.** Replace `raise NotImplementedError` by your code, run the cell, then run the check below it.
@@ -104,7 +104,7 @@ print(f"{crops:,} pixels in the crops, {whole:,} in the image: {crops / whole:.0
 #
 # ### Exercise 30 · `spatial_pyramid_pool`
 #
-# difficulty 2 of 5 · importance 3 of 5 · about 20 minutes · 4 points
+# difficulty 2 of 5 · importance 4 of 5 · about 20 minutes · 4 points
 #
 # **Why.** A convolution accepts any image size; a fully connected layer needs a vector of fixed length. SPP-net
 # convolves the whole image once, then lays grids of 1 x 1, 2 x 2, 4 x 4 ... bins over the features and keeps each
@@ -216,7 +216,9 @@ viewing.show_roi_bins(features, roi=(9, 14, 46, 33), output_size=(2, 3), spatial
 # 4. A bin that reaches beyond the map is cut off at the border; an empty bin is 0.
 # 5. Maxima: `6 8 8` and `9 5 8`.
 #
-# Move the corners below. Where sliders do not run, the picture shows the starting values.
+# Now move the corners. The picture starts with a RoI that leaves the map: its whole cells are dotted, and its third
+# column of bins is empty. (Where sliders do not run, you see this start only.) Move x2 by one pixel at a time: when
+# do the maxima change?
 
 # %%
 viewing.explore_roi_bins(features)
@@ -324,7 +326,7 @@ if mine > 5 * library:
 #
 # ### Exercise 32 · `smooth_l1`
 #
-# difficulty 2 of 5 · importance 4 of 5 · about 10 minutes · 4 points
+# difficulty 2 of 5 · importance 4 of 5 · about 15 minutes · 4 points
 #
 # **Why.** With the squared error (L2), a box that is far off sends back a huge gradient and can wreck the
 # training. The absolute error (L1) sends back the same pull from any distance, but jumps at 0. Smooth L1 takes
@@ -343,7 +345,8 @@ viewing.show_losses(beta=1.0, difference=3.0)
 # | 0.5 | 0.125 | 0.125 | 0.0625 |
 # | -3 | 4.5 | 2.5 | 2 |
 #
-# With beta = 0 only the second line is left: plain L1. Move d and beta:
+# With beta = 0 only the second line is left: plain L1. Now move d and beta; the picture starts at d = -1.5 and
+# beta = 2.
 
 # %%
 viewing.explore_losses()
@@ -403,7 +406,7 @@ print("slopes of smooth L1:", d.grad.tolist(), "  slopes of L2:", d.tolist())
 #
 # ### Exercise 33 · `sample_rois`
 #
-# difficulty 3 of 5 · importance 4 of 5 · about 15 minutes · 6 points
+# difficulty 3 of 5 · importance 3 of 5 · about 20 minutes · 6 points
 #
 # **Why.** Nearly all proposals are background; trained on all, a network learns to say "background". Fast R-CNN
 # draws a few from each image, a quarter of them *positive* (IoU >= 0.5 with an object) where it can.
@@ -484,7 +487,7 @@ for name, of in (("all proposals", matched), ("sampled", matched[kept])):
 #
 # ### Exercise 34 · `fast_rcnn_loss`
 #
-# difficulty 3 of 5 · importance 5 of 5 · about 20 minutes · 6 points
+# difficulty 3 of 5 · importance 5 of 5 · about 25 minutes · 6 points
 #
 # **Why.** R-CNN trained classifier and box regressor one after the other. Fast R-CNN adds two losses and trains
 # both together: cross-entropy for the class, smooth L1 for the box. The head predicts a box for *every* class;

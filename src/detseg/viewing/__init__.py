@@ -3,7 +3,7 @@
 from .bins import show_cells, show_pyramid, show_roi_bins
 from .boxes import show_coverage, show_scenes
 from .curves import LiveCurve, show_losses, show_training
-from .picture import Picture, picture
+from .picture import Picture, new_figure, picture
 from .tables import table
 from .widgets import explore_losses, explore_roi_bins
 
@@ -12,6 +12,7 @@ __all__ = [
     "Picture",
     "explore_losses",
     "explore_roi_bins",
+    "new_figure",
     "picture",
     "show_cells",
     "show_coverage",

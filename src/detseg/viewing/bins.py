@@ -37,7 +37,9 @@ def rounded_corners(roi: Sequence[float], spatial_scale: float) -> tuple[int, in
 def draw_numbers(axes: Axes, values: Tensor, decimals: int | None = None, size: float = 9) -> None:
     """A map ``[H, W]`` as cells with their values, darker for larger; row and column numbers at the edges."""
     height, width = values.shape
-    axes.imshow(values, cmap="Greys", alpha=0.2, extent=(0, width, height, 0), interpolation="nearest")
+    axes.imshow(
+        values.numpy(), cmap="Greys", alpha=0.2, extent=(0, width, height, 0), interpolation="nearest"
+    )
     whole = bool((values == values.round()).all())
     places = (0 if whole else 1) if decimals is None else decimals
     for row in range(height):

@@ -26,7 +26,7 @@ def draw_boxes(
     linestyle: str = "-",
 ) -> None:
     """An image uint8 ``[3, H, W]`` with boxes ``[N, 4]``, each its class, score; colours by class."""
-    axes.imshow(image.permute(1, 2, 0))  # [H, W, 3]
+    axes.imshow(image.permute(1, 2, 0).numpy())  # [H, W, 3]
     axes.set_axis_off()
     names = labels.tolist() if labels is not None else [0] * len(boxes)
     for index, ((x1, y1, x2, y2), name) in enumerate(zip(boxes.tolist(), names, strict=True)):
@@ -95,7 +95,7 @@ def show_coverage(image: Tensor, proposals: Tensor) -> Picture:
     left, right = figure.subplots(1, 2)
     draw_boxes(left, image, proposals[:40])
     left.set_title(f"40 of {len(proposals)} proposals", fontsize=10)
-    shown = right.imshow(counts, cmap="cividis")
+    shown = right.imshow(counts.numpy(), cmap="cividis")
     row, column = divmod(int(counts.argmax()), width)
     right.annotate(
         f"{counts.max()} times", (column, row), (width * 0.06, height * 0.12), fontsize=9,

@@ -29,7 +29,7 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
         names, colours, styles, values, slopes, here, strict=True
     ):
         for axes, curve, mark, form in ((left, value, loss, "{:.2f}"), (right, slope, pull, "{:+.2f}")):
-            axes.plot(d, curve, style, color=colour, linewidth=2, label=name)
+            axes.plot(d.numpy(), curve.numpy(), style, color=colour, linewidth=2, label=name)
             axes.plot(difference, mark, "o", color=colour)
             # each label goes to the side where its curve is not
             above = (colour == ORANGE) == (axes is left or difference > 0)
@@ -69,14 +69,15 @@ def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> P
         losses = torch.tensor(list(values))
         width = max(1, min(smooth, len(losses)))
         means = losses.unfold(0, width, 1).mean(1) if len(losses) else losses  # [steps - width + 1]
-        axes.plot(range(width, width + len(means)), means, style, color=colour, label=name)
+        axes.plot(range(width, width + len(means)), means.numpy(), style, color=colour, label=name)
         if len(means):
             ends.append(f"the {name} loss goes from {means[0]:.2f} to {means[-1]:.2f}")
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if ends:
+        axes.legend()
     return picture(
         figure, f"Training curves, running means over {smooth} steps: {'; '.join(ends) or 'no step yet'}."
     )
