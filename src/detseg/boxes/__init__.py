@@ -4,6 +4,8 @@ from detseg.boxes.coding import HEAD_WEIGHTS, decode_boxes, encode_boxes
 from detseg.boxes.geometry import check_boxes, check_image_size, clip_boxes, cxcywh_to_xyxy, xyxy_to_cxcywh
 from detseg.boxes.iou import box_iou
 from detseg.boxes.nms import nms
+from detseg.boxes.ridge_regression import ridge_regression
+from detseg.boxes.sliding_windows import sliding_windows
 
 __all__ = [
     "HEAD_WEIGHTS",
@@ -15,5 +17,7 @@ __all__ = [
     "decode_boxes",
     "encode_boxes",
     "nms",
+    "ridge_regression",
+    "sliding_windows",
     "xyxy_to_cxcywh",
 ]

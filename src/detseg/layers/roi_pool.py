@@ -1,8 +1,8 @@
 """RoI max pooling (Fast R-CNN, Girshick 2015, section 2.1): any region becomes a grid of fixed size.
 
-A bin is a bag of cells, and its value the maximum of the bag: ``_pool_plain`` says just that, in a line, and runs
-in float64 and on a GPU. ``_PoolFast`` gives the same values and gradients several times faster in float32 on the
-CPU, and runs there.
+A bin is a bag of cells, and its value the maximum of the bag: ``_pool_plain`` says just that, in a line,
+and runs in float64 and on a GPU. ``_PoolFast`` gives the same values and gradients several times faster in
+float32 on the CPU, and runs there.
 """
 
 from collections.abc import Iterator
@@ -21,20 +21,21 @@ def roi_pool(
 ) -> Tensor:
     """Divide each region of interest into a grid of bins and keep the maximum of every bin.
 
-    The rule is Caffe's and torchvision's: corners are rounded half away from zero to whole cells, both corners
-    belong to the region, which is at least one cell; bin i of P covers the cells floor(i h / P) up to
-    ceil((i + 1) h / P); a bin that lies outside the map is 0. Bin edges are exact integers; torchvision computes
-    them in floating point, which for a few sizes (57 cells in 7 bins) takes in one cell more.
+    The rule is Caffe's and torchvision's: corners are rounded half away from zero to whole cells, both
+    corners belong to the region, which is at least one cell; bin i of P covers the cells floor(i h / P) up
+    to ceil((i + 1) h / P); a bin that lies outside the map is 0. Bin edges are exact integers; torchvision
+    computes them in floating point, which for a few sizes (57 cells in 7 bins) takes in one cell more.
 
     Args:
         features: ``[N, C, H, W]``, floating point; half precision is compared, exactly, in float32.
-        rois: ``[R, 5]`` as (batch index, x1, y1, x2, y2), pixels of the image. Any position and size is legal.
+        rois: ``[R, 5]`` as (batch index, x1, y1, x2, y2), pixels of the image. Any position and size is
+            legal.
         output_size: bins (high, wide), or one number for both.
         spatial_scale: cells per pixel: 1 / stride.
 
     Returns:
-        ``[R, C, height, width]`` in the dtype of ``features``. The gradient of a bin goes to its first maximum in
-        reading order; the rois get none.
+        ``[R, C, height, width]`` in the dtype of ``features``. The gradient of a bin goes to its first
+        maximum in reading order; the rois get none.
 
     Raises:
         TypeError, ValueError: see :func:`detseg.layers.rois.check_rois`; an output size that is not positive.
@@ -79,8 +80,9 @@ def _bags(
     """The different bins of all regions, as bags of cells: regions that overlap share many, pooled once.
 
     Returns:
-        starts ``[B + 1]``, cells, bin_of ``[R x height x width]``: bag i holds ``cells[starts[i]:starts[i + 1]]``
-        in reading order, numbers of rows of :func:`detseg.layers.rois.cell_rows`; ``bin_of`` names each bin's bag.
+        starts ``[B + 1]``, cells, bin_of ``[R x height x width]``: bag i holds ``cells[starts[i]:starts[i +
+        1]]`` in reading order, numbers of rows of :func:`detseg.layers.rois.cell_rows`; ``bin_of`` names
+        each bin's bag.
     """
     height, width = map_size
     corners = round_half_away(rois[:, 1:].to(torch.promote_types(rois.dtype, torch.float32)) * spatial_scale)
@@ -113,11 +115,11 @@ def _pool_plain(rows: Tensor, starts: Tensor, cells: Tensor) -> Tensor:
 class _PoolFast(torch.autograd.Function):
     """:func:`_pool_plain` as a product with a sparse matrix of ones that takes maxima where a product adds.
 
-    The backward pass must know where each maximum came from, which the product does not say (quickly). So every
-    value carries its address: a float32 written as float64 leaves 29 bits free, and into them goes the number of
-    a slot. Among equal values the one whose address makes it larger wins, so slots are numbered to let the first
-    cell win: falling for positive values, rising for negative ones, which more bits make smaller. Slot 0 is for
-    empty bags.
+    The backward pass must know where each maximum came from, which the product does not say (quickly). So
+    every value carries its address: a float32 written as float64 leaves 29 bits free, and into them goes
+    the number of a slot. Among equal values the one whose address makes it larger wins, so slots are
+    numbered to let the first cell win: falling for positive values, rising for negative ones, which more
+    bits make smaller. Slot 0 is for empty bags.
     """
 
     BLOCK = 64  # channels at a time: their gradient stays in the processor's cache

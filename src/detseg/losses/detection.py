@@ -1,4 +1,4 @@
-"""The two-part loss of a detection head (Fast R-CNN, Girshick 2015, section 2.3): class and place."""
+"""The four losses of a detector: two of the head (Girshick 2015, section 2.3), two of the RPN (Ren 2015, 3.1.2)."""
 
 import torch
 from torch import Tensor
@@ -47,6 +47,90 @@ def fast_rcnn_loss(
     class_loss = F.cross_entropy(class_logits, labels, reduction="sum") / max(count, 1)
     box_loss = smooth_l1(own_class, target_deltas[positive], beta).sum() / max(count, 1)
     return class_loss, box_loss
+
+
+def rpn_loss(
+    objectness: Tensor,
+    deltas: Tensor,
+    matched: Tensor,
+    target_deltas: Tensor,
+    sampled: Tensor,
+    beta: float = 1 / 9,
+) -> tuple[Tensor, Tensor]:
+    """Is there an object at each sampled anchor, and where exactly at the positive ones?
+
+    Both parts are divided by ALL sampled anchors.
+
+    Args:
+        objectness: ``[N]`` logits, one for each anchor.
+        deltas: ``[N, 4]``.
+        matched: int64 ``[N]`` from :func:`detseg.proposals.assign_anchors`: >= 0 positive, -1 background.
+        target_deltas: ``[N, 4]``; rows of anchors that are not positive are not looked at.
+        sampled: int64, the anchors to learn from; none of them ignored (-2).
+        beta: see :func:`detseg.losses.smooth_l1`.
+
+    Returns:
+        ``(objectness_loss, box_loss)``, two scalars; a part without anchors is 0 and still has a graph.
+
+    Raises:
+        TypeError: ``matched`` or ``sampled`` that are not int64.
+        ValueError: shapes that do not agree; a sampled anchor that is ignored or does not exist.
+    """
+    if matched.dtype != torch.int64 or sampled.dtype != torch.int64:
+        raise TypeError(f"matched and sampled must be int64, got {matched.dtype} and {sampled.dtype}")
+    count = len(matched)
+    if objectness.shape != (count,) or deltas.shape != (count, 4) or target_deltas.shape != (count, 4):
+        raise ValueError(
+            f"objectness, deltas and target_deltas must be [{count}], [{count}, 4] and [{count}, 4], "
+            f"got {list(objectness.shape)}, {list(deltas.shape)} and {list(target_deltas.shape)}"
+        )
+    if ((sampled < 0) | (sampled >= count)).any() or (matched[sampled] < -1).any():
+        raise ValueError(f"sampled must name anchors 0 .. {count - 1} that are not ignored: use sample_rois")
+    positive = sampled[matched[sampled] >= 0]  # [P]
+    is_object = (matched[sampled] >= 0).to(objectness.dtype)  # [S]
+    divisor = max(len(sampled), 1)
+    objectness_loss = (
+        F.binary_cross_entropy_with_logits(objectness[sampled], is_object, reduction="sum") / divisor
+    )
+    box_loss = smooth_l1(deltas[positive], target_deltas[positive], beta).sum() / divisor
+    return objectness_loss, box_loss
+
+
+def joint_loss(
+    rpn_objectness: Tensor,
+    rpn_box: Tensor,
+    head_class: Tensor,
+    head_box: Tensor,
+    weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """One number to minimise, and its four parts by name (Faster R-CNN, approximate joint training).
+
+    Args:
+        rpn_objectness: scalar, see :func:`rpn_loss`.
+        rpn_box: scalar.
+        head_class: scalar, see :func:`fast_rcnn_loss`.
+        head_box: scalar.
+        weights: of the four, in that order.
+
+    Returns:
+        The weighted sum, and the unweighted parts under the arguments' names.
+
+    Raises:
+        ValueError: a part that is not a scalar, or not four weights.
+    """
+    parts = {
+        "rpn_objectness": rpn_objectness,
+        "rpn_box": rpn_box,
+        "head_class": head_class,
+        "head_box": head_box,
+    }
+    for name, part in parts.items():
+        if part.dim() != 0:
+            raise ValueError(f"{name} must be a scalar, got {list(part.shape)}: reduce it first")
+    if len(weights) != 4:
+        raise ValueError(f"weights must be four numbers, got {len(weights)}")
+    total = torch.stack([weight * part for weight, part in zip(weights, parts.values(), strict=True)]).sum()
+    return total, parts
 
 
 def check_head(class_logits: Tensor, deltas: Tensor) -> None:

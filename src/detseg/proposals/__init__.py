@@ -1,6 +1,15 @@
 """Proposals: where to look, what each place stands for, and which of them to learn from."""
 
+from detseg.proposals.anchors import assign_anchors, cell_anchors, grid_anchors
 from detseg.proposals.matching import BACKGROUND, IGNORED, match_boxes
 from detseg.proposals.sampling import sample_rois
 
-__all__ = ["BACKGROUND", "IGNORED", "match_boxes", "sample_rois"]
+__all__ = [
+    "BACKGROUND",
+    "IGNORED",
+    "assign_anchors",
+    "cell_anchors",
+    "grid_anchors",
+    "match_boxes",
+    "sample_rois",
+]
