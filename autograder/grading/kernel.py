@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,10 +51,17 @@ class Kernel:
         """Start the kernel and wait until it answers."""
         self._stopped = stopped
         self._manager = KernelManager(kernel_name="python3")
+        self._sockets = tempfile.mkdtemp(prefix="kernel-")
+        if hasattr(
+            socket, "AF_UNIX"
+        ):  # a private folder instead of ports that anyone on the machine can reach
+            self._manager.transport, self._manager.ip = "ipc", str(Path(self._sockets) / "socket")
         self._manager.start_kernel(
             cwd=str(folder),
             env={**os.environ, **environment},
             extra_arguments=["--HistoryManager.hist_file=:memory:"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self._client = self._manager.blocking_client()
         try:
@@ -65,6 +76,7 @@ class Kernel:
         """Run one cell; after ``seconds`` it is interrupted, and killed if it does not stop then."""
         run, started, interrupted = Run(), time.monotonic(), False
         deadline, size = started + seconds, 0
+        shown: dict[str, Any] = {}  # outputs that may be updated, such as a live curve
         request = self._client.execute(source, allow_stdin=False, stop_on_error=False)
         while True:
             if self._stopped():
@@ -89,7 +101,7 @@ class Kernel:
                 break
             size += len(str(message["content"]))
             if size <= MOST_OUTPUT:
-                _collect(message, run.outputs)
+                _collect(message, run.outputs, shown)
         if size > MOST_OUTPUT:
             run.outputs.append(
                 nbformat.v4.new_output("stream", name="stdout", text="\n... more output was dropped\n")
@@ -108,11 +120,13 @@ class Kernel:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
 
-def _collect(message: dict[str, Any], outputs: list[Any]) -> None:
+def _collect(message: dict[str, Any], outputs: list[Any], shown: dict[str, Any]) -> None:
     """Add one message of the kernel to a cell's outputs."""
     kind, content = message["msg_type"], message["content"]
+    display = content.get("transient", {}).get("display_id")
     if kind == "clear_output":
         outputs.clear()
     elif kind == "stream":
@@ -121,5 +135,9 @@ def _collect(message: dict[str, Any], outputs: list[Any]) -> None:
             last.text += content["text"]
         else:
             outputs.append(nbformat.v4.new_output("stream", name=content["name"], text=content["text"]))
+    elif kind == "update_display_data" and display in shown:
+        shown[display].update(data=nbformat.from_dict(content["data"]))
     elif kind in ("display_data", "execute_result", "error"):
         outputs.append(nbformat.v4.output_from_msg(message))
+        if display:
+            shown[display] = outputs[-1]

@@ -10,52 +10,54 @@ from rich.text import Text
 from autograder.grading.result import Result
 from autograder.grading.submission import Report
 
-_SHORT = {
-    "not_attempted": "not attempted",
-    "delegated": "delegates",
-    "crashed": "crashed",
-    "timed_out": "timed out",
-    "unreadable": "unreadable",
-}
+_WORDS = {"not_attempted": "not attempted", "delegated": "delegates", "timed_out": "timed out"}
 
 
-def class_table(reports: Sequence[Report], title: str) -> Table:
-    """One row a student: points and what went wrong by exercise, total, number of repairs."""
+def class_table(reports: Sequence[Report], title: str, wide: bool = True) -> Table:
+    """One row a student: points by exercise, total, number of repairs.
+
+    A ``wide`` table (some 120 columns) says in each cell what went wrong; otherwise `remarks` does.
+    """
     exercises: dict[str, float] = {}
     for report in reports:
         exercises.update({result.exercise: result.possible for result in report.results})
-    table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("student", no_wrap=True)
+    table = Table(title=title, title_justify="left", show_lines=wide)
+    table.add_column("student", overflow="fold")
     for name, possible in exercises.items():
-        table.add_column(f"{name}\n(of {possible:g})", max_width=24)
+        table.add_column(f"{name.replace('_', ' ')}\n(of {possible:g})", justify="left" if wide else "right")
     table.add_column(f"total\n(of {sum(exercises.values()):g})", justify="right", no_wrap=True)
     table.add_column("repairs", justify="right")
     for report in reports:
         results = {result.exercise: result for result in report.results}
-        cells = [_cell(results.get(name)) for name in exercises]
-        if report.problem and not report.results:
-            cells = (
-                [Text(report.problem, style="red")] + [Text("")] * (len(exercises) - 1) if exercises else []
-            )
+        cells = [_cell(results.get(name), wide) for name in exercises]
         total = f"{report.points:.1f}" if report.results else "-"
         table.add_row(report.student, *cells, total, str(len(report.repairs) or ""))
     return table
 
 
-def remarks(reports: Sequence[Report]) -> list[str]:
-    """One line for each repair and each problem."""
+def remarks(reports: Sequence[Report], wide: bool = True) -> list[str]:
+    """One line for each problem and each repair; without the wide table's help, for each mistake as well."""
     lines = []
     for report in reports:
         lines += [f"{report.student}: {report.problem}"] if report.problem else []
-        lines += [f"{report.student}: {repair}" for repair in report.repairs]
+        if not wide and not report.problem:
+            wrong = [result for result in report.results if result.status != "correct"]
+            lines += [f"{report.student}: {result.exercise}: {_why(result)}" for result in wrong]
+        lines += [f"{report.student}: repaired: {repair}" for repair in report.repairs]
     return lines
 
 
-def _cell(result: Result | None) -> Text:
+def _why(result: Result) -> str:
+    """In a few words, what is wrong."""
+    return result.misconception or _WORDS.get(result.status) or result.case or result.status
+
+
+def _cell(result: Result | None, wide: bool) -> Text:
     if result is None:
         return Text("-")
     points = f"{result.points:.3g}"
     if result.status == "correct":
         return Text(f"{points} ✓", style="green")
-    why = result.misconception or _SHORT.get(result.status) or result.case or "incorrect"
-    return Text(f"{points} {why}", style="yellow" if result.points else "red")
+    return Text(
+        f"{points} {_why(result)}" if wide else f"{points} ✗", style="yellow" if result.points else "red"
+    )

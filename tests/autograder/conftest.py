@@ -18,20 +18,21 @@ OUTCOME = "application/vnd.beyond-classification.outcome+json"
 
 
 class Outcome:
-    def __init__(self, points, seed):
-        self.points, self.seed = points, seed
+    def __init__(self, points, possible, seed):
+        self.points, self.possible, self.seed = points, possible, seed
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        status = "correct" if self.points == 4 else "incorrect"
-        values = {"points": self.points, "possible": 4, "status": status, "seed": self.seed, "message": "said"}
+        status = "correct" if self.points == self.possible else "incorrect"
+        values = {"points": self.points, "possible": self.possible, "status": status, "seed": self.seed}
         return {"text/plain": str(self.points), "text/html": f"<b>{status}</b>", OUTCOME: values}
 
 
-def check(function, times, hidden=False):
+def check(function, times, possible=4, hidden=False):
     import os
 
     seed = int(os.environ.get("AUTOGRADER_SEED", 0)) if hidden else 0
-    return Outcome(sum(function(n) == times * n for n in range(4)), seed)
+    right = sum(function(n) == times * n for n in range(4))
+    return Outcome(possible * right / 4, possible, seed)
 
 
 # %% nbgrader={"grade_id": "double", "solution": true}
@@ -63,9 +64,9 @@ def triple(n):
 
 # %% nbgrader={"grade_id": "test_triple", "grade": true, "points": 8}
 # check 2: triple
-check(triple, 3)
+check(triple, 3, 8)
 ### BEGIN HIDDEN TESTS
-check(triple, 3, hidden=True)
+check(triple, 3, 8, hidden=True)
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade_id": "square", "solution": true}

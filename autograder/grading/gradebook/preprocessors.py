@@ -85,9 +85,10 @@ class ExecuteSubmission(NbGraderPreprocessor):
             return
         limits = Limits(self.start_seconds, self.cell_seconds, self.submission_seconds)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            shutil.copytree(
-                files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb"), symlinks=True
-            )
+            if files.is_dir():  # it does not exist when nothing was handed in beside the notebook
+                shutil.copytree(
+                    files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb"), symlinks=True
+                )
             execute(nb, Path(folder), seed, limits, stopped)
 
 

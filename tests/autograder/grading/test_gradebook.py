@@ -136,7 +136,7 @@ def test_a_student_without_a_notebook_does_not_stop_the_class(graded):
 @pytest.mark.slow
 def test_nbgraders_own_commands_give_the_same(graded):
     """`nbgrader autograde` uses our Repair and Execute through nbgrader_config.py."""
-    root, reports, _ = graded
+    root, _, _ = graded
     before = scores(root, LAB)
 
     def nbgrader(*arguments):
@@ -145,9 +145,8 @@ def test_nbgraders_own_commands_give_the_same(graded):
         command = [sys.executable, "-m", "nbgrader", *arguments]
         return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=200)
 
-    for student in ("crash", "stripped", "not_json"):
-        done = nbgrader("autograde", LAB, "--student", student, "--force")
-        assert done.returncode == 0, done.stderr
+    done = nbgrader("autograde", LAB, "--force")
+    assert done.returncode == 0, done.stderr
     assert scores(root, LAB) == before
     done = nbgrader("generate_feedback", LAB, "--student", "crash", "--force")
     assert done.returncode == 0, done.stderr
@@ -167,7 +166,7 @@ def test_nbgrader_generate_assignment_makes_the_same_lab(course):
 
 
 def test_a_folder_without_configuration_is_no_course(tmp_path):
-    with pytest.raises(ValueError, match="nbgrader_config.py"):
+    with pytest.raises(ValueError, match=r"nbgrader_config\.py"):
         open_course(tmp_path)
 
 

@@ -1,0 +1,138 @@
+"""`autograder`: the instructor's commands. Each imports what it needs when it runs, so that --help is fast."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Release labs, check the checks, grade a class.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Root = Annotated[Path, typer.Option("--root", help="The course's folder: the one with nbgrader_config.py.")]
+HERE = Path()
+
+
+def _console() -> Console:
+    """The terminal; wide enough for a class table where the output goes to a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+def _fail(message: str) -> typer.Exit:
+    typer.secho(message, err=True, fg="red")
+    return typer.Exit(1)
+
+
+@app.command()
+def release(
+    labs: Annotated[list[str] | None, typer.Argument(help="Names of labs; all by default.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; say what is out of date or leaks.")
+    ] = False,
+    record: Annotated[bool, typer.Option(help="Record the tests in the gradebook, as grading needs.")] = True,
+    root: Root = HERE,
+) -> None:
+    """Make labs/ (and the notebook pairs) from the masters in solutions/."""
+    from autograder.notebooks import freshness, leaks
+    from autograder.notebooks.release import release as make
+
+    root = root.resolve()
+    if check:
+        if found := freshness.stale(root) + leaks.leaks(root):
+            raise _fail("\n".join(found) + "\nrun `autograder release` and commit what it writes")
+        typer.echo("labs/ is what the masters make, and nothing leaks")
+        return
+    try:
+        for path in make(root, labs, record):
+            typer.echo(f"wrote {path.relative_to(root)}")
+    except (ValueError, RuntimeError) as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def selftest(
+    exercises: Annotated[list[str] | None, typer.Argument(help="Names of exercises; all by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
+) -> None:
+    """Check the checks: every known mistake must be rejected, every right answer accepted."""
+    from dataclasses import asdict
+
+    from autograder.checking.selftest import run_selftest
+
+    results, console = [], _console()
+    for result in run_selftest(exercises):
+        results.append(result)
+        if result.problem and not json:
+            console.print(
+                f"{result.exercise}: {result.implementation}: {result.problem}", style="red", highlight=False
+            )
+    failures = sum(bool(result.problem) for result in results)
+    if json:
+        typer.echo(
+            jsonlib.dumps({"failures": failures, "results": [asdict(result) for result in results]}, indent=1)
+        )
+    else:
+        names = {result.exercise for result in results}
+        typer.echo(f"{failures} failures: {len(results)} implementations of {len(names)} exercises")
+    raise typer.Exit(bool(failures))
+
+
+@app.command()
+def grade(
+    lab: Annotated[str, typer.Argument(help="Name of the lab: submitted/STUDENT/LAB is graded.")],
+    student: Annotated[list[str] | None, typer.Option(help="Only this student (may be repeated).")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = 2,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    root: Root = HERE,
+) -> None:
+    """Grade a class and write its feedback; what is graded already and has not changed is left alone."""
+    from autograder.grading.batch import students_of
+    from autograder.reporting.progress import grade_with_progress, show
+
+    root = root.resolve()
+    try:
+        known = students_of(root, lab)
+    except ValueError as error:
+        raise _fail(str(error)) from None
+    if not known:
+        raise _fail(f"no submissions of {lab}: they belong into {root}/submitted/STUDENT/{lab}/")
+    if missing := sorted(set(student or ()) - set(known)):
+        raise _fail(f"no submission of {lab} by {', '.join(missing)}")
+    console = _console()
+    reports = grade_with_progress(root, lab, console, jobs, students=student, force=force)
+    show(reports, console, lab)
+    raise typer.Exit(any(not report.results for report in reports))
+
+
+@app.command()
+def demo(
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 2,
+    step: Annotated[list[int] | None, typer.Option(help="Only this step (may be repeated).")] = None,
+    root: Root = HERE,
+) -> None:
+    """Run everything once: generate the data, execute the solved lab 5, grade a sample class."""
+    from autograder.demo import run_demo
+
+    if wrong := run_demo(root.resolve(), _console(), jobs, tuple(step or (1, 2, 3))):
+        raise _fail("not as it must be:\n" + "\n".join(f"  {line}" for line in wrong))
+    typer.secho("everything is as it must be", fg="green")
+
+
+@app.command()
+def doctor(root: Root = HERE) -> None:
+    """Say what this machine has of what the course needs."""
+    from autograder.doctor import examine
+
+    findings = list(examine(root.resolve()))
+    for finding in findings:
+        mark = "ok     " if finding.good else "MISSING" if finding.needed else "none   "
+        typer.echo(f"{mark} {finding.what:<14} {finding.said}")
+    raise typer.Exit(any(finding.needed and not finding.good for finding in findings))
