@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -14,7 +17,28 @@ from .pretend_gpu import PretendGPU, PretendTensor
 
 def device_mode() -> contextlib.AbstractContextManager[Any]:
     """Within it, tensors from `to_device` live on the GPU, and new ones can be made there with ``device=``."""
-    return contextlib.nullcontext() if torch.cuda.is_available() else PretendGPU()
+    if torch.cuda.is_available():
+        return contextlib.nullcontext()
+    _first_operation()
+    return PretendGPU()
+
+
+@cache
+def _first_operation() -> None:
+    """Run the first operation on a pretend tensor before anybody waits for it.
+
+    With it, torch wants to know whether this kind of tensor is a DTensor, and imports torch.distributed.tensor
+    and sympy for the answer: 3 to 9 seconds, once in a process. An empty class in its place answers as well.
+    """
+    name = "torch.distributed.tensor"
+    stand_in = ModuleType(name)
+    stand_in.DTensor = type("DTensor", (), {})  # type: ignore[attr-defined]
+    known = sys.modules.setdefault(name, stand_in)
+    try:
+        PretendTensor(torch.zeros(1)).neg()
+    finally:
+        if known is stand_in:
+            del sys.modules[name]
 
 
 def to_device(tensor: Tensor) -> Tensor:
