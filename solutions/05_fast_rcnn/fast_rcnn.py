@@ -68,8 +68,14 @@ print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device}, 
 #   SVMs; then fit box regressors. It takes **84 hours** and hundreds of gigabytes.
 # - **Testing is slow: 47 seconds an image**, because it makes 2,000 forward passes.
 #
-# Proposals overlap, so most of those passes compute the same thing again. The picture counts how often each pixel
-# goes through the network.
+# The first picture shows the way from R-CNN to Fast R-CNN, the road of this lab.
+
+# %%
+viewing.show_pipelines(proposals=2000)
+
+# %% [markdown]
+# Proposals overlap, so most of R-CNN's passes compute the same thing again. The next picture counts how often each
+# pixel of a farm scene goes through the network.
 
 # %% tags=["skip-execution"]
 from detseg.data.farm import CLASSES, FarmScenes
@@ -215,6 +221,8 @@ viewing.show_roi_bins(features, roi=(9, 14, 46, 33), output_size=(2, 3), spatial
 #    3-4, 5-6.
 # 4. A bin that reaches beyond the map is cut off at the border; an empty bin is 0.
 # 5. Maxima: `6 8 8` and `9 5 8`.
+# 6. Backward, each bin hands its gradient to the cell of its maximum. Cell (row 3, column 5) wins two bins and gets
+#    the sum of both.
 #
 # Now move the corners. The picture starts with a RoI that leaves the map: its whole cells are dotted, and its third
 # column of bins is empty. (Where sliders do not run, you see this start only.) Move x2 by one pixel at a time: when

@@ -32,6 +32,7 @@ def make_all() -> dict[str, viewing.Picture]:
         "cells": viewing.show_cells(cells, cells > 3, ["a", "b"], ["x", "y", "z"], "Some numbers"),
         "no cell marked": viewing.show_cells(cells, cells > 9, ["a", "b"], ["x", "y", "z"], "Some numbers"),
         "losses": viewing.show_losses(0.5, -2),
+        "pipelines": viewing.show_pipelines(300),
         "training": viewing.show_training({"class": [1.8, 1.0, 0.7], "box": [0.1, 0.3, 0.2]}),
         "no training yet": viewing.show_training({}),
         "scenes": viewing.show_scenes([image, image], [found, nothing], CLASSES, truth, ["before", "after"]),
