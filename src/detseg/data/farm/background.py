@@ -44,9 +44,12 @@ class Landscape:
 
     def polygon(self, points: np.ndarray | Sequence[tuple[float, float]], colour: Colour, stuff: str) -> None:
         """Fill a polygon with corners (x, y)."""
-        corners = np.asarray(points, np.float32).ravel().tolist()
-        self._draw.polygon(corners, fill=_rgb(colour))
-        self._draw_stuff.polygon(corners, fill=STUFF.index(stuff))
+        self._draw.polygon(np.asarray(points, np.float32).ravel().tolist(), fill=_rgb(colour))
+        self.mark(points, stuff)
+
+    def mark(self, points: np.ndarray | Sequence[tuple[float, float]], stuff: str) -> None:
+        """Fill a polygon in the stuff map only."""
+        self._draw_stuff.polygon(np.asarray(points, np.float32).ravel().tolist(), fill=STUFF.index(stuff))
 
     def disc(self, x: float, y: float, rx: float, ry: float, colour: Colour, stuff: str) -> None:
         """Fill an ellipse around (x, y)."""
@@ -80,10 +83,9 @@ class Landscape:
 
     def finished(self, rng: np.random.Generator) -> np.ndarray:
         """The picture with a rough surface on what is drawn flat: float32 [H, W, 3]."""
-        rough = np.array([name in ("hill", "tree", "building", "clutter") for name in STUFF], np.float32)
-        texture = (noise(rng, "fine", self.height, self.width, 0.9) - 0.5) * (0.5 * rough)[
-            np.asarray(self.stuff)
-        ]
+        rough = [0.5 * (name in ("hill", "tree", "building", "clutter")) for name in STUFF]
+        roughness = np.array(rough, np.float32)[np.asarray(self.stuff)]  # [H, W]
+        texture = (noise(rng, "fine", self.height, self.width, 0.9) - 0.5) * roughness  # [H, W]
         return np.asarray(self.picture, np.float32) * (1 + texture)[..., None]
 
 
@@ -166,9 +168,7 @@ def _pond(rng: np.random.Generator, land: Landscape) -> None:
     t = np.linspace(0, 2 * np.pi, 26, endpoint=False)
     wobble = np.stack([1 + 0.12 * np.sin(3 * t + 1), 1 + 0.15 * np.sin(2 * t)], axis=1)
     shore = smooth_curve(unit_circle(26) * wobble * radii + centre, steps=3)
-    before = land.picture.copy()
-    land.polygon(shore, (0, 0, 0), "water")
-    land.picture.paste(before)
+    land.mark(shore, "water")
     ripples = noise(rng, "fine", height, width, height / 256 * 3, height / 256 * 0.35)
     water = (land.haze * 0.55 + np.asarray((40, 80, 110), np.float32) * 0.45) * (
         0.75 + 0.5 * ripples[..., None]

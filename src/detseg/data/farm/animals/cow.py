@@ -25,15 +25,16 @@ def draw_cow(sprite: Sprite, rng: np.random.Generator) -> Finish:
     draw_legs(sprite, rng, [hip + 0.1, shoulder - 0.06], leg, (0.085, 0.045), base, HOOF, far=True)
     _tail(sprite, rng, length, base, spots)
     sprite.ellipse((-0.22 * length, 0.45), (0.12, 0.10 * girth), UDDER)
-    belly = [
-        (-0.56, 0.68),
-        (-0.46, 0.52),
-        (-0.12, 0.45 - 0.05 * girth),
-        (0.22, 0.44),
-        (0.44, 0.48),
+    belly = [(-0.56, 0.68), (-0.46, 0.52), (-0.12, 0.45 - 0.05 * girth), (0.22, 0.44), (0.44, 0.48)]
+    back = [
         (0.56, 0.66),
+        (0.52, 0.84),
+        (0.36, 0.95),
+        (0.05, 0.91),
+        (-0.3, 0.94),
+        (-0.47, 0.94),
+        (-0.54, 0.86),
     ]
-    back = [(0.52, 0.84), (0.36, 0.95), (0.05, 0.91), (-0.3, 0.94), (-0.47, 0.94), (-0.54, 0.86)]
     sprite.outline(np.array([*belly, *back]) * stretch, base, coat=True)
     _head(sprite, rng, (0.45 * length, 0.78), base)
     draw_legs(sprite, rng, [hip, shoulder], leg, (0.1, 0.05), base, HOOF, far=False)
@@ -64,9 +65,8 @@ def _head(sprite: Sprite, rng: np.random.Generator, shoulder: tuple[float, float
     head = Joint(neck.at(0.34, 0.16), angle + nod)
     horned = rng.random() < 0.65
     if horned:
-        sprite.limb(
-            head([(-0.05, 0.12), (-0.06, 0.24), (0.03, 0.30)]), [0.032, 0.025, 0.01], shade(HORN, 0.95)
-        )
+        far_horn = head([(-0.05, 0.12), (-0.06, 0.24), (0.03, 0.30)])
+        sprite.limb(far_horn, [0.032, 0.025, 0.01], shade(HORN, 0.95))
     skull = [(-0.12, 0.10), (0.0, 0.15), (0.14, 0.10), (0.30, 0.07), (0.37, 0.0), (0.34, -0.09)]
     sprite.outline(head([*skull, (0.2, -0.11), (0, -0.13), (-0.12, -0.08)]), base, coat=True)
     if rng.random() < 0.3:
