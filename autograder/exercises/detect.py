@@ -137,11 +137,8 @@ def _judge(case: Case, result: Any) -> Mismatch | None:
 
 
 def _form(result: Any, expected: Detections) -> str:
-    if (
-        not isinstance(result, (tuple, list))
-        or len(result) != 3
-        or not all(isinstance(r, Tensor) for r in result)
-    ):
+    parts = result if isinstance(result, (tuple, list)) else ()
+    if len(parts) != 3 or not all(isinstance(part, Tensor) for part in parts):
         return "the result must be a tuple of three tensors: boxes, scores, labels."
     shapes = [list(part.shape) for part in result]
     if shapes != [[shapes[1][0] if shapes[1] else -1, 4], shapes[1], shapes[1]] or len(shapes[1]) != 1:
@@ -156,11 +153,8 @@ def _difference(case: Case, result: Detections, expected: Detections) -> str:
     yours, theirs = (
         list(zip(*(part.tolist() for part in found), strict=True)) for found in (result, expected)
     )
-    count = (
-        ""
-        if len(yours) == len(theirs)
-        else f" (yours are {len(yours)} detections, expected are {len(theirs)})"
-    )
+    same = len(yours) == len(theirs)
+    count = "" if same else f" (you return {len(yours)} detections, expected are {len(theirs)})"
     for i, (mine, right) in enumerate(zip_longest(yours, theirs)):
         if mine is None:
             return f"detection {i} is missing{count}.\nexpected  {_words(case, *right)}"
@@ -175,10 +169,12 @@ def _difference(case: Case, result: Detections, expected: Detections) -> str:
 
 def _words(case: Case, box: list[float], score: float, label: int) -> str:
     """The detection, with the RoI that has such a score for the class."""
-    logits, corners = case.arguments[0], ", ".join(f"{side:.4g}" for side in box)
-    distance = (logits.softmax(1)[:, label] - score).abs() if 0 <= label < logits.shape[1] else torch.ones(1)
-    roi = f" of RoI {int(distance.argmin())}" if distance.min() < 1e-5 else ""
-    return f"class {label}{roi}, score {score:.4f}, box ({corners})"
+    of_class = (
+        case.arguments[0].softmax(1).T[label : label + 1] if label >= 0 else torch.zeros(0)
+    )  # [1 or 0, R]
+    fits = torch.where((of_class - score).abs() < 1e-5)[-1]
+    roi = f" of RoI {int(fits[0])}" if len(fits) else ""
+    return f"class {label}{roi}, score {score:.4f}, box ({', '.join(f'{side:.4g}' for side in box)})"
 
 
 # --- one detector, many ways to write its parts wrong ---------------------------------------------------------
