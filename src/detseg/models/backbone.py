@@ -39,6 +39,14 @@ class MiniVGG(nn.Sequential):
     stride = 8  # pixels of the image for one cell of the features
     channels = 128
 
+    conv1: nn.Sequential
+    conv2: nn.Sequential
+    conv3: nn.Sequential
+    conv4: nn.Sequential
+    pool1: nn.MaxPool2d
+    pool2: nn.MaxPool2d
+    pool3: nn.MaxPool2d
+
     def __init__(self) -> None:
         """Stack four groups of convolutions."""
         super().__init__(

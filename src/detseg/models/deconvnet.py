@@ -61,7 +61,9 @@ class DeconvNet(nn.Module):
             features = convolutions(features)  # [N, C, h, w]
             size = (features.shape[2], features.shape[3])
             # Convolutions like channels last; whoever writes a layer may rely on the usual order in memory.
-            features, switches = self.max_pool_with_switches(features.contiguous(), 2)  # [N, C, h/2, w/2] both
+            features, switches = self.max_pool_with_switches(
+                features.contiguous(), 2
+            )  # [N, C, h/2, w/2] both
             features = features.to(memory_format=torch.channels_last)
             remembered.append((switches, size))
         features = net.conv4(features)  # [N, 128, H/8, W/8]

@@ -59,12 +59,16 @@ class FCN(nn.Module):
         self.factor = 2 ** (4 - skips)  # of the last upsampling
 
         # fc6 and fc7 of the classification network, as convolutions (section 3.1).
-        self.conv5 = nn.Sequential(*_convolution(backbone.channels, 128), *_convolution(128, 128), nn.Dropout(0.1))
+        self.conv5 = nn.Sequential(
+            *_convolution(backbone.channels, 128), *_convolution(128, 128), nn.Dropout(0.1)
+        )
         self.score = nn.Conv2d(128, num_classes, 1)
-        self.skip_scores = nn.ModuleList(nn.Conv2d(c, num_classes, 1) for c in (128, 64, 32)[:skips])
-        for layer in self.skip_scores:  # section 4.2: at first a skip adds nothing
+        skip_scores = [nn.Conv2d(channels, num_classes, 1) for channels in (128, 64, 32)[:skips]]
+        for layer in skip_scores:  # section 4.2: at first a skip adds nothing
             nn.init.zeros_(layer.weight)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
+        self.skip_scores = nn.ModuleList(skip_scores)
         # Learned, from bilinear interpolation on (section 3.3).
         self.upsample = nn.Parameter(bilinear_kernel(num_classes, self.factor))  # [K, K, k, k]
 
@@ -130,7 +134,9 @@ class FullResolutionFCN(nn.Module):
         """Stack ``depth`` convolutions of ``width`` channels, and a 1x1 convolution to ``num_classes`` scores."""
         super().__init__()
         if width < 1 or depth < 1:
-            raise ValueError(f"FullResolutionFCN: width and depth must be at least 1, got {width} and {depth}")
+            raise ValueError(
+                f"FullResolutionFCN: width and depth must be at least 1, got {width} and {depth}"
+            )
         self.num_classes = num_classes
         self.pixel_cross_entropy = pixel_cross_entropy
         layers = [layer for index in range(depth) for layer in _convolution(width if index else 3, width)]

@@ -18,7 +18,8 @@ def check_images(images: Tensor, model: str) -> None:
         raise TypeError(f"{model}: images are {images.dtype}; pass them through normalise(images) first")
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
         raise ValueError(
-            f"{model}: images must be [N, 3, H, W] with N, H, W > 0, got {list(images.shape)}; one image needs image[None]"
+            f"{model}: images must be [N, 3, H, W] with N, H, W > 0, got {list(images.shape)}; "
+            "one image needs image[None]"
         )
 
 
@@ -32,8 +33,11 @@ def check_class_masks(class_masks: Tensor, images: Tensor, num_classes: int, mod
         raise TypeError(f"{model}: class masks must be int64, got {class_masks.dtype}; convert with .long()")
     expected = [len(images), *images.shape[2:]]
     if list(class_masks.shape) != expected:
-        raise ValueError(f"{model}: class masks must be {expected}, as the images, got {list(class_masks.shape)}")
+        raise ValueError(
+            f"{model}: class masks must be {expected}, as the images, got {list(class_masks.shape)}"
+        )
     if ((class_masks < 0) | (class_masks >= num_classes) & (class_masks != 255)).any():
         raise ValueError(
-            f"{model}: class masks must hold 0 .. {num_classes - 1} or 255 (ignore), got {class_masks.unique().tolist()}"
+            f"{model}: class masks must hold 0 .. {num_classes - 1} or 255 (ignore), "
+            f"got {class_masks.unique().tolist()}"
         )

@@ -42,7 +42,9 @@ class Localiser(nn.Module):
         """
         super().__init__()
         if min(image_size) < 2 * backbone.stride:
-            raise ValueError(f"Localiser: image_size must be at least {2 * backbone.stride}, got {image_size}")
+            raise ValueError(
+                f"Localiser: image_size must be at least {2 * backbone.stride}, got {image_size}"
+            )
         self.backbone = backbone
         self.image_size = image_size
         self.num_classes = num_classes
@@ -65,7 +67,9 @@ class Localiser(nn.Module):
         """
         check_images(images, "Localiser")
         if images.shape[2:] != self.image_size:
-            raise ValueError(f"Localiser: images must be {list(self.image_size)}, got {list(images.shape[2:])}")
+            raise ValueError(
+                f"Localiser: images must be {list(self.image_size)}, got {list(images.shape[2:])}"
+            )
         features = F.max_pool2d(self.backbone(images), 2)  # [N, C, H / 16, W / 16]
         hidden = F.relu(self.fc6(features.flatten(1)))  # [N, hidden]
         hidden = F.relu(self.fc7(self.dropout(hidden)))  # [N, hidden]
@@ -83,7 +87,9 @@ class Localiser(nn.Module):
             generator: not used, nothing is sampled.
         """
         class_logits, sides = self(images)
-        loss = self.localisation_loss(class_logits, sides, labels, boxes / self._scale(boxes), self.box_weight)
+        loss = self.localisation_loss(
+            class_logits, sides, labels, boxes / self._scale(boxes), self.box_weight
+        )
         return {"class and box": loss}
 
     @torch.no_grad()

@@ -29,7 +29,9 @@ def crop_windows(image: Tensor, windows: Tensor, size: int) -> Tensor:
     height, width = image.shape[1:]
     steps = (torch.arange(size, device=image.device, dtype=image.dtype) + 0.5) / size  # [size], cell centres
     x1, y1, x2, y2 = windows.unbind(1)  # [R] each
-    x = 2 * (x1[:, None] + steps * (x2 - x1)[:, None]) / width - 1  # [R, size]; -1 and 1: left and right border
+    x = (
+        2 * (x1[:, None] + steps * (x2 - x1)[:, None]) / width - 1
+    )  # [R, size]; -1 and 1: left and right border
     y = 2 * (y1[:, None] + steps * (y2 - y1)[:, None]) / height - 1  # [R, size]
     grid = torch.stack(
         [x[:, None, :].expand(-1, size, -1), y[:, :, None].expand(-1, -1, size)], dim=3

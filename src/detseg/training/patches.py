@@ -39,10 +39,10 @@ class PatchBatches:
         self.size = size
         self.quota = [background] + [each_class] * (num_classes - 1)
         self.extract_patches = extract_patches
-        self.pixels = sum(
-            torch.bincount(scenes[index][1]["class_mask"].flatten().long(), minlength=IGNORE + 1)[:num_classes]
-            for index in range(len(scenes))
-        )  # [K]
+        self.pixels = torch.zeros(num_classes, dtype=torch.int64)  # [K]
+        for index in range(len(scenes)):
+            class_mask = scenes[index][1]["class_mask"]
+            self.pixels += torch.bincount(class_mask.flatten(), minlength=IGNORE + 1)[:num_classes]
 
     def __len__(self) -> int:
         """The number of scenes."""

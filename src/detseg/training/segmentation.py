@@ -86,7 +86,9 @@ def evaluate(
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)  # [K, K]
     for start in tqdm(range(0, len(scenes), batch_size), desc="segment", disable=not progress):
         items = [scenes[index] for index in range(start, min(start + batch_size, len(scenes)))]
-        predicted = model.predict(normalise(torch.stack([image for image, _ in items]).to(device))).cpu()  # [N, H, W]
+        predicted = model.predict(
+            normalise(torch.stack([image for image, _ in items]).to(device))
+        ).cpu()  # [N, H, W]
         class_masks = torch.stack([target["class_mask"] for _, target in items]).long()  # [N, H, W]
         confusion += confusion_matrix(predicted, class_masks, num_classes)
     mean, per_class = mean_iou(confusion)

@@ -1,5 +1,6 @@
 """Windows cut from scenes: around an object for DeconvNet's first stage, or with a single object for the localiser."""
 
+import math
 from typing import Any
 
 import torch
@@ -59,51 +60,52 @@ class SingleObjectWindows:
     """
 
     def __init__(
-        self, scenes: Scenes, size: int = 64, empty: float = 0.15, intrusion: float = 0.02, tries: int = 10, seed: int = 0
+        self,
+        scenes: Scenes,
+        size: int = 64,
+        empty: float = 0.3,
+        intrusion: float = 0.05,
+        tries: int = 6,
+        seed: int = 0,
     ) -> None:
-        """Find the windows: for each object, at most ``tries`` random places around it.
+        """Find the windows, by looking at ``tries`` random places around each object.
 
         Args:
             scenes: images at least ``size`` high and wide, with ``boxes``, ``labels`` and ``instance_masks``.
             size: side of a window, pixels; larger objects are left out.
-            empty: windows without object, as a fraction of those with one.
+            empty: places without any object to look for, as a fraction of the objects.
             intrusion: the largest part of a window that other objects may cover.
-            tries: places looked at for each object.
+            tries: places looked at for each object; each that will do becomes a window.
             seed: of the places.
         """
-        self.generator = torch.Generator().manual_seed(seed)
         self.scenes = scenes
         self.size = size
         self.windows: list[tuple[int, int, int, int]] = []  # (scene, top, left, object or -1)
-        allowed = intrusion * size**2
+        generator = torch.Generator().manual_seed(seed)
         for index in range(len(scenes)):
             image, target = scenes[index]
             masks = target["instance_masks"]  # [N, H, W]
-            anything = masks.any(dim=0)  # [H, W]
+            occupied = masks.any(dim=0)  # [H, W]
             limits = (image.shape[1] - size, image.shape[2] - size)
-            for number, (x1, y1, x2, y2) in enumerate(target["boxes"].tolist()):
-                low = (max(0, int(y2) - size), max(0, int(x2) - size))
-                high = (min(limits[0], int(y1)), min(limits[1], int(x1)))
-                others = anything & ~masks[number]
-                self._search(index, number, low, high, others, allowed, tries)
-            if self._draw() < empty * len(masks):
-                self._search(index, -1, (0, 0), limits, anything, 0, tries)
-
-    def _search(
-        self, scene: int, number: int, low: tuple[int, int], high: tuple[int, int], others: Tensor, allowed: float, tries: int
-    ) -> None:
-        """Keep the first random window in which the others cover no more than allowed."""
-        if low[0] > high[0] or low[1] > high[1]:
-            return
-        for _ in range(tries):
-            top = low[0] + int(self._draw() * (high[0] - low[0] + 1))
-            left = low[1] + int(self._draw() * (high[1] - low[1] + 1))
-            if others[top : top + self.size, left : left + self.size].sum() <= allowed:
-                self.windows.append((scene, top, left, number))
-                return
-
-    def _draw(self) -> float:
-        return float(torch.rand((), generator=self.generator))
+            # The object, the highest and lowest corner of a window that holds it, what else must be little.
+            searches = [
+                (
+                    number,
+                    (max(0, math.ceil(y2) - size), max(0, math.ceil(x2) - size)),
+                    (min(limits[0], int(y1)), min(limits[1], int(x1))),
+                    occupied & ~masks[number],
+                    intrusion * size**2,
+                )
+                for number, (x1, y1, x2, y2) in enumerate(target["boxes"].tolist())
+            ]
+            searches += [(-1, (0, 0), limits, occupied, 0.0)] * round(empty * len(masks))
+            for number, low, high, others, allowed in searches:
+                for down, right in torch.rand(tries, 2, generator=generator).tolist():
+                    top = low[0] + int(down * (high[0] - low[0] + 1))
+                    left = low[1] + int(right * (high[1] - low[1] + 1))
+                    fits = low[0] <= high[0] and low[1] <= high[1]
+                    if fits and others[top : top + size, left : left + size].sum() <= allowed:
+                        self.windows.append((index, top, left, number))
 
     def __len__(self) -> int:
         """The number of windows."""
@@ -135,7 +137,7 @@ class LocalisationBatches:
     def batch(
         self, indices: list[int], generator: torch.Generator, device: str = "cpu"
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised images ``[N, 3, H, W]``, labels ``[N]`` and boxes ``[N, 4]``, as ``Localiser.losses`` takes them."""
+        """Normalised images ``[N, 3, H, W]``, labels ``[N]``, boxes ``[N, 4]``, as ``Localiser.losses`` takes them."""
         images, labels, boxes = [], [], []
         for index in indices:
             image, target = self.windows[index]
