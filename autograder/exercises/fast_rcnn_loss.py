@@ -172,7 +172,7 @@ EXERCISE = Exercise(
     task="Two losses of one head: which class each RoI is, and where exactly the positives' boxes lie.",
     difficulty=3,
     importance=5,
-    minutes=25,
+    minutes=20,
     oracle=reference,
     delegates=(
         "torchvision.*",

@@ -21,11 +21,11 @@
 #
 # | exercise | you write | minutes | points |
 # |---|---|---|---|
-# | 30 | `spatial_pyramid_pool` | 20 | 4 |
+# | 30 | `spatial_pyramid_pool` | 15 | 4 |
 # | 31 | `roi_pool` | 40 | 10 |
-# | 32 | `smooth_l1` | 15 | 4 |
-# | 33 | `sample_rois` | 20 | 6 |
-# | 34 | `fast_rcnn_loss` | 25 | 6 |
+# | 32 | `smooth_l1` | 10 | 4 |
+# | 33 | `sample_rois` | 15 | 6 |
+# | 34 | `fast_rcnn_loss` | 20 | 6 |
 # | 35 | `detect` | 30 | 8 |
 #
 # **How it works.** Replace `raise NotImplementedError` by your code, run the cell, then run the check below it.
@@ -46,15 +46,15 @@ try:
     from detseg.boxes import box_iou, clip_boxes, decode_boxes, nms
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        f"{missing.name} is not in this kernel. On your computer, run `make lab` in the course's folder. In Colab, "
-        "run `!git clone URL course` and `%pip install ./course` first, with this repository's URL; then this cell."
+        f"{missing.name} is not installed in this kernel. On your computer: run `make lab` in the "
+        "course's folder. In Colab: put `!git clone URL course` and `%pip install ./course` in a cell "
+        "above, with the URL of this repository, run it, then run this one again."
     ) from None
 
 # %%
 torch.manual_seed(0)
-torch.set_num_threads(
-    min(torch.get_num_threads(), 4)
-)  # our tensors are small: more threads would wait for each other
+# At most four threads: our tensors are small, and more threads would only wait for each other.
+torch.set_num_threads(min(torch.get_num_threads(), 4))
 device = "cuda" if torch.cuda.is_available() else "cpu"
 print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device}, seed 0")
 
@@ -110,7 +110,7 @@ print(f"{crops:,} pixels in the crops, {whole:,} in the image: {crops / whole:.0
 #
 # ### Exercise 30 · `spatial_pyramid_pool`
 #
-# difficulty 2 of 5 · importance 4 of 5 · about 20 minutes · 4 points
+# difficulty 2 of 5 · importance 4 of 5 · about 15 minutes · 4 points
 #
 # **Why.** A convolution accepts any image size; a fully connected layer needs a vector of fixed length. SPP-net
 # convolves the whole image once, then lays grids of 1 x 1, 2 x 2, 4 x 4 ... bins over the features and keeps each
@@ -121,10 +121,10 @@ tiny = torch.tensor([[3.0, 1, 4, 1, 5], [6, 5, 3, 5, 8], [9, 3, 2, 3, 8]])  # H 
 viewing.show_pyramid(tiny, levels=(1, 2))
 
 # %% [markdown]
-# **By hand.** With level $l$, bin $i$ covers the rows from $\lfloor i H / l \rfloor$ up to, but not including,
-# $\lceil (i + 1) H / l \rceil$; the same for columns with $W$. For $l = 2$ and $H = 3$, bin 0 has rows 0 and 1,
-# bin 1 has rows 1 and 2: they share row 1, because 2 does not divide 3. Result: level 1 gives `9`; level 2 gives
-# `6 8 9 8`; the vector is `9 6 8 9 8`.
+# **By hand.** At level l, bin i covers the rows from floor(i H / l) up to, but not including,
+# ceil((i + 1) H / l); the same for columns, with W. For l = 2 and H = 3, bin 0 has rows 0 and 1, and bin 1 has rows 1
+# and 2: they share row 1, because 2 does not divide 3. Level 1 gives `9`, level 2 gives `6 8 9 8`; the whole vector
+# is `9 6 8 9 8`.
 
 
 # %% nbgrader={"grade": false, "grade_id": "spatial_pyramid_pool", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -196,19 +196,12 @@ for height, width in ((16, 16), (9, 13)):
 # difficulty 5 of 5 · importance 5 of 5 · about 40 minutes · 10 points
 #
 # **Why.** Fast R-CNN keeps a single level and lays it over each *region of interest* (RoI) of the shared feature
-# map. A proposal of any size becomes P x P numbers a channel. The gradient flows back through the maxima into the
+# map. A proposal of any size becomes P x P numbers for each channel. The gradient flows back through the maxima into the
 # convolutions, so the whole network trains at once.
 
 # %%
-features = torch.tensor(
-    [
-        [3.0, 1, 4, 1, 5, 9, 2],
-        [6, 5, 3, 5, 8, 9, 7],
-        [9, 3, 2, 3, 8, 4, 6],
-        [2, 6, 4, 3, 3, 8, 3],
-        [2, 7, 9, 5, 0, 2, 8],
-    ]
-)  # H = 5, W = 7
+digits = "3141592 6535897 9323846 2643383 2795028"  # of pi, as a map of 5 rows and 7 columns
+features = torch.tensor([[float(digit) for digit in row] for row in digits.split()])  # [H, W]
 viewing.show_roi_bins(features, roi=(9, 14, 46, 33), output_size=(2, 3), spatial_scale=1 / 8)
 
 # %% [markdown]
@@ -334,7 +327,7 @@ if mine > 5 * library:
 #
 # ### Exercise 32 · `smooth_l1`
 #
-# difficulty 2 of 5 · importance 4 of 5 · about 15 minutes · 4 points
+# difficulty 2 of 5 · importance 4 of 5 · about 10 minutes · 4 points
 #
 # **Why.** With the squared error (L2), a box that is far off sends back a huge gradient and can wreck the
 # training. The absolute error (L1) sends back the same pull from any distance, but jumps at 0. Smooth L1 takes
@@ -346,14 +339,15 @@ viewing.show_losses(beta=1.0, difference=3.0)
 # %% [markdown]
 # **By hand**, with d = pred - target:
 #
-# $$\text{smooth L1}(d) = \begin{cases} d^2 / (2\beta) & |d| < \beta \\ |d| - \beta / 2 & \text{otherwise} \end{cases}$$
+# - where |d| < beta, the loss is d² / (2 beta), a parabola;
+# - elsewhere it is |d| - beta / 2, a line. The two meet at |d| = beta, with the same slope.
 #
 # | d | L2 = d²/2 | beta = 1 | beta = 2 |
 # |---|---|---|---|
 # | 0.5 | 0.125 | 0.125 | 0.0625 |
 # | -3 | 4.5 | 2.5 | 2 |
 #
-# With beta = 0 only the second line is left: plain L1. Now move d and beta; the picture starts at d = -1.5 and
+# With beta = 0 only the second rule is left: plain L1. Now move d and beta; the picture starts at d = -1.5 and
 # beta = 2.
 
 # %%
@@ -414,7 +408,7 @@ print("slopes of smooth L1:", d.grad.tolist(), "  slopes of L2:", d.tolist())
 #
 # ### Exercise 33 · `sample_rois`
 #
-# difficulty 3 of 5 · importance 3 of 5 · about 20 minutes · 6 points
+# difficulty 3 of 5 · importance 3 of 5 · about 15 minutes · 6 points
 #
 # **Why.** Nearly all proposals are background; trained on all, a network learns to say "background". Fast R-CNN
 # draws a few from each image, a quarter of them *positive* (IoU >= 0.5 with an object) where it can.
@@ -495,7 +489,7 @@ for name, of in (("all proposals", matched), ("sampled", matched[kept])):
 #
 # ### Exercise 34 · `fast_rcnn_loss`
 #
-# difficulty 3 of 5 · importance 5 of 5 · about 25 minutes · 6 points
+# difficulty 3 of 5 · importance 5 of 5 · about 20 minutes · 6 points
 #
 # **Why.** R-CNN trained classifier and box regressor one after the other. Fast R-CNN adds two losses and trains
 # both together: cross-entropy for the class, smooth L1 for the box. The head predicts a box for *every* class;
@@ -584,7 +578,7 @@ print(f"six classes, all logits equal: class loss {class_loss:.3f}, box loss {bo
 #
 # ### Exercise 35 · `detect`
 #
-# difficulty 4 of 5 · importance 5 of 5 · about 30 minutes · 8 points
+# difficulty 4 of 5 · importance 4 of 5 · about 30 minutes · 8 points
 #
 # **Why.** The head answers for every proposal and every class. A user wants a short list: each animal once, best
 # first. Softmax gives scores; each class decodes its own boxes, drops low scores and suppresses doubles *within
