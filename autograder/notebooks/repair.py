@@ -28,10 +28,9 @@ def repair(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNod
             cell.metadata["tags"] = [tag for tag in cell.metadata["tags"] if tag != SKIP]
     anchors = [cell for cell in released.cells if grade_id(cell) or is_skipped(cell)]
     matches = _match(anchors, notebook.cells)
-    for number, anchor in enumerate(anchors):
-        cell, how = matches.get(number, (None, ""))
-        if cell is not None:
-            report += _restore(cell, anchor, how)
+    report += _lost_marks(anchors, matches)
+    for number, (cell, _) in sorted(matches.items()):
+        report += _restore(cell, anchors[number])
     kept = {id(cell) for cell, _ in matches.values()}
     report += _clear_strangers(notebook, kept, anchors)
     report += _put_back(notebook, anchors, matches)
@@ -103,7 +102,18 @@ def _label(anchor: Any) -> str:
     return grade_id(anchor) or f"the cell that starts with {anchor.source.splitlines()[0][:40]!r}"
 
 
-def _restore(cell: Any, anchor: Any, how: str) -> list[str]:
+def _lost_marks(anchors: list[Any], matches: dict[int, tuple[Any, str]]) -> list[str]:
+    """One line for all cells whose marks were lost and that were found again in the same way."""
+    names: dict[str, list[str]] = {}
+    for number, (_, how) in sorted(matches.items()):
+        if how != "grade id" and grade_id(anchors[number]):
+            names.setdefault(how, []).append(_label(anchors[number]))
+    return [
+        f"grading metadata was lost; found again by {how}: {', '.join(found)}" for how, found in names.items()
+    ]
+
+
+def _restore(cell: Any, anchor: Any) -> list[str]:
     """Give a cell the type and the marks its anchor has."""
     report = []
     if cell.cell_type != anchor.cell_type:
@@ -113,9 +123,7 @@ def _restore(cell: Any, anchor: Any, how: str) -> list[str]:
             cell.outputs, cell.execution_count = [], None
         else:
             cell.pop("outputs", None), cell.pop("execution_count", None)
-    if grade_id(anchor) and cell.metadata.get("nbgrader") != anchor.metadata.nbgrader:
-        if how != "grade id":
-            report.append(f"{_label(anchor)}: its grading metadata was lost; found again by its {how}")
+    if grade_id(anchor):
         cell.metadata["nbgrader"] = copy.deepcopy(anchor.metadata.nbgrader)
     if is_grade(anchor) and not is_solution(anchor) and cell.source != anchor.source:
         report.append(f"{_label(anchor)}: the text of the check had been changed")

@@ -1,8 +1,9 @@
-"""nbgrader says everything in its log: keep the errors to report them, and the rest off the screen."""
+"""Keeps nbgrader's log (and SQLAlchemy's advice) off the screen, and its errors to report them."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +27,9 @@ def quiet() -> Iterator[list[str]]:
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield lines
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield lines
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate

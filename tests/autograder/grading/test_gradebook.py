@@ -72,7 +72,7 @@ def test_points_and_reasons(graded):
         "perfect": 16,
         "stripped": 16,
     }
-    assert len(reports["stripped"].repairs) == 6
+    assert len(reports["stripped"].repairs) == 1
     assert "is not a notebook" in reports["not_json"].problem
     assert {result.status for result in reports["not_json"].results} == {"unreadable"}
     assert reports["crash"].results[1].status == "crashed"
