@@ -65,9 +65,8 @@ class FCN(nn.Module):
         self.score = nn.Conv2d(128, num_classes, 1)
         skip_scores = [nn.Conv2d(channels, num_classes, 1) for channels in (128, 64, 32)[:skips]]
         for layer in skip_scores:  # section 4.2: at first a skip adds nothing
-            nn.init.zeros_(layer.weight)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
         self.skip_scores = nn.ModuleList(skip_scores)
         # Learned, from bilinear interpolation on (section 3.3).
         self.upsample = nn.Parameter(bilinear_kernel(num_classes, self.factor))  # [K, K, k, k]

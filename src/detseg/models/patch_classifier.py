@@ -118,7 +118,7 @@ class PatchClassifier(nn.Module):
         self.register_buffer("log_prior", torch.zeros(num_classes))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Class logits ``[N, K]`` of normalised patches ``[N, 3, size, size]``, taking all classes for equally likely."""
+        """Class logits ``[N, K]`` of normalised patches ``[N, 3, size, size]``; all classes count as equally likely."""
         check_images(patches, "PatchClassifier")
         features = self.backbone(patches.to(memory_format=torch.channels_last))  # [N, C, size / 8, size / 8]
         hidden = F.relu(self.fc1(features.flatten(1)))  # [N, hidden]
@@ -130,7 +130,7 @@ class PatchClassifier(nn.Module):
         return self(patches) + self.log_prior
 
     def losses(self, patches: Tensor, labels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """``{"class": scalar}``, cross-entropy on patches ``[N, 3, size, size]`` and the labels of their centres ``[N]``.
+        """``{"class": scalar}``, cross-entropy: patches ``[N, 3, size, size]``, labels ``[N]`` of their centres.
 
         Nothing is sampled here, so ``generator`` is not used.
         """

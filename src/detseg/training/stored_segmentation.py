@@ -96,36 +96,36 @@ def localisation_accuracy(model: Localiser, windows: SingleObjectWindows) -> tup
 
 def make_patch_classifier() -> list[Path]:
     """About two minutes on two cores, and two more to measure it."""
-    model, run = train_patch_classifier(FarmScenes.train())
+    model, _ = train_patch_classifier(FarmScenes.train())
     recipe = (
         "AdamW, learning rate 2e-3, weight decay 0.02, 12 epochs of 50 steps, 130 balanced patches a step"
     )
-    return [_save_segmenter(model, "patch_classifier_farm", [run], recipe)]
+    return [_save_segmenter(model, "patch_classifier_farm", recipe)]
 
 
 def make_fcn() -> list[Path]:
     """Without and with skips; a minute each on two cores."""
     paths = []
     for skips in (0, 3):
-        model, run = train_fcn(FarmScenes.train(), skips=skips)
+        model, _ = train_fcn(FarmScenes.train(), skips=skips)
         recipe = "AdamW, learning rate 3e-3, weight decay 0.02, batch 16, 8 epochs"
-        paths.append(_save_segmenter(model, f"fcn_{2 ** (4 - skips)}s_farm", [run], recipe))
+        paths.append(_save_segmenter(model, f"fcn_{2 ** (4 - skips)}s_farm", recipe))
     return paths
 
 
 def make_deconvnet() -> list[Path]:
     """Two minutes on two cores."""
-    model, runs = train_deconvnet(FarmScenes.train())
+    model, _ = train_deconvnet(FarmScenes.train())
     recipe = (
         "AdamW, weight decay 0.02, background thinned to 0.35; windows of 64 x 64: learning rate 3e-3, batch 32, "
         "5 epochs; scenes: learning rate 1e-3, batch 16, 4 epochs"
     )
-    return [_save_segmenter(model, "deconvnet_farm", runs, recipe)]
+    return [_save_segmenter(model, "deconvnet_farm", recipe)]
 
 
 def make_localiser() -> list[Path]:
     """Half a minute on two cores."""
-    model, run = train_localiser(FarmScenes.train())
+    model, _ = train_localiser(FarmScenes.train())
     accuracy, found = localisation_accuracy(model, SingleObjectWindows(FarmScenes.test(), tries=2))
     card = {
         "model": "Localiser",
@@ -134,12 +134,12 @@ def make_localiser() -> list[Path]:
         "accuracy": round(accuracy, 3),
         "localised": round(found, 3),
     }
-    return [_save(model, "localiser_farm", [run], card)]
+    return [_save(model, "localiser_farm", card)]
 
 
 def make_sliding_window_classifier() -> list[Path]:
     """A minute on two cores, and two more to measure it on half of the test scenes."""
-    model, run = train_sliding_window_classifier(FarmScenes.train())
+    model, _ = train_sliding_window_classifier(FarmScenes.train())
     test = FarmScenes.test(75)
     mean_ap, per_class = evaluate_detector(model, test, [WINDOWS] * len(test))
     card = {
@@ -149,7 +149,7 @@ def make_sliding_window_classifier() -> list[Path]:
         "mean_average_precision": round(mean_ap, 3),
         "average_precision": [round(value, 3) for value in per_class],
     }
-    return [_save(model, "sliding_window_classifier_farm", [run], card)]
+    return [_save(model, "sliding_window_classifier_farm", card)]
 
 
 STEPS = {
@@ -161,7 +161,7 @@ STEPS = {
 }
 
 
-def _save_segmenter(model: nn.Module, name: str, runs: list[Fitted], recipe: str) -> Path:
+def _save_segmenter(model: nn.Module, name: str, recipe: str) -> Path:
     """Measure a segmenter on the test scenes, and store it."""
     test = FarmScenes.test()
     mean, per_class = evaluate(model, test)  # type: ignore[arg-type]
@@ -172,10 +172,9 @@ def _save_segmenter(model: nn.Module, name: str, runs: list[Fitted], recipe: str
         "mean_iou": round(mean, 3),
         "iou": [round(value, 3) for value in per_class],
     }
-    return _save(model, name, runs, card)
+    return _save(model, name, card)
 
 
-def _save(model: nn.Module, name: str, runs: list[Fitted], card: Card) -> Path:
+def _save(model: nn.Module, name: str, card: Card) -> Path:
     """Store a model, with what all cards say."""
-    seconds = round(sum(run.seconds for run in runs))
-    return save_weights(model, name, {**card, "seed": SEED, "data_version": DATA_VERSION, "seconds": seconds})
+    return save_weights(model, name, {**card, "seed": SEED, "data_version": DATA_VERSION})
