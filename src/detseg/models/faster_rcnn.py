@@ -35,8 +35,8 @@ class FasterRCNN(nn.Module):
         backbone: MiniVGG,
         num_classes: int = 6,
         train_proposals: tuple[int, int] = (400, 100),
-        test_proposals: tuple[int, int] = (600, 100),
-        loss_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
+        test_proposals: tuple[int, int] = (600, 300),
+        loss_weights: tuple[float, float, float, float] = (1.0, 10.0, 1.0, 1.0),
         rpn_head: Callable[[int, int], nn.Module] = RPNHead,
         cell_anchors: Callable[..., Tensor] = cell_anchors,
         grid_anchors: Callable[..., Tensor] = grid_anchors,
@@ -54,7 +54,7 @@ class FasterRCNN(nn.Module):
             num_classes: K, background included.
             train_proposals, test_proposals: how many anchors of an image are decoded, and how many boxes NMS
                 leaves of them (the paper: 12000, 2000 and 6000, 300).
-            loss_weights: of `joint_loss`.
+            loss_weights: of `joint_loss`; 10 is the lambda of equation 1.
             rpn_head, cell_anchors, grid_anchors, assign_anchors, rpn_loss, filter_proposals: see
                 `detseg.proposals.region_proposal_network`.
             joint_loss: see `detseg.losses`.
