@@ -13,6 +13,8 @@ from rich.console import Console
 
 from autograder.grading.kernel import Kernel
 
+from .progress import Progress
+
 CELL_SECONDS = 600.0
 
 
@@ -32,23 +34,23 @@ def execute_lab(
         LabFailed: naming the cell and its error.
     """
     started = time.monotonic()
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    count = sum(cell.cell_type == "code" for cell in notebook.cells)
     kernel = Kernel(folder, environment)
+    number, section = 0, ""
     try:
-        for number, cell in enumerate(code, 1):
-            title = _title(cell.source)
-            with console.status(f"cell {number} of {len(code)}: {title}"):
-                run = kernel.run(cell.source, CELL_SECONDS)
+        for cell in notebook.cells:
+            section = _heading(cell) or section
+            if cell.cell_type != "code":
+                continue
+            number += 1
+            with Progress(console, f"cell {number:2d} of {count}  {section}") as progress:
+                run = kernel.run(cell.source, CELL_SECONDS, progress.say)
             cell.outputs, cell.execution_count = run.outputs, number
-            if run.seconds >= 1.0:
-                console.print(
-                    f"  cell {number:2d} of {len(code)}  {run.seconds:6.1f} s  {title}", highlight=False
-                )
             errors = [
                 f"{output.ename}: {output.evalue}" for output in run.outputs if output.output_type == "error"
             ]
             if errors or run.ended != "finished":
-                raise LabFailed(f'cell {number} ("{title}") {errors[0] if errors else run.ended}')
+                raise LabFailed(f"cell {number} ({section}) {errors[0] if errors else run.ended}")
     finally:
         kernel.stop()
     return notebook, time.monotonic() - started
@@ -73,11 +75,7 @@ def save(notebook: NotebookNode, path: Path) -> None:
     path.with_suffix(".html").write_text(page, encoding="utf-8")
 
 
-def _title(source: str) -> str:
-    """The line of a cell that says most: a definition, else its last line."""
-    lines = [
-        line for line in source.splitlines() if line.strip() and not line.lstrip().startswith(("#", ")", "]"))
-    ]
-    return next((line for line in lines if line.startswith(("def ", "class "))), lines[-1] if lines else "")[
-        :60
-    ]
+def _heading(cell: NotebookNode) -> str:
+    """The last heading in a text cell."""
+    found = re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else []
+    return found[-1].replace("`", "") if found else ""

@@ -72,8 +72,11 @@ class Kernel:
             raise
         self._client.allow_stdin = False
 
-    def run(self, source: str, seconds: float) -> Run:
-        """Run one cell; after ``seconds`` it is interrupted, and killed if it does not stop then."""
+    def run(self, source: str, seconds: float, on_text: Callable[[str], None] = lambda text: None) -> Run:
+        """Run one cell; after ``seconds`` it is interrupted, and killed if it does not stop then.
+
+        ``on_text`` is given what the cell prints, as it comes.
+        """
         run, started, interrupted = Run(), time.monotonic(), False
         deadline, size = started + seconds, 0
         shown: dict[str, Any] = {}  # outputs that may be updated, such as a live curve
@@ -102,6 +105,8 @@ class Kernel:
             size += len(str(message["content"]))
             if size <= MOST_OUTPUT:
                 _collect(message, run.outputs, shown)
+                if message["msg_type"] == "stream":
+                    on_text(message["content"]["text"])
         if size > MOST_OUTPUT:
             run.outputs.append(
                 nbformat.v4.new_output("stream", name="stdout", text="\n... more output was dropped\n")

@@ -1,0 +1,270 @@
+"""Run a sanitised submission in two processes: the learner's cells in a jail, the checks in another process.
+
+What the learner's process sends back is only values; whether they are right is decided in the checker's, which student
+code cannot reach. A cell or a check that ends the learner's process, or does not return, costs its own exercise only: a new
+process is forked, the definitions run again without the cell at fault, and the rest is graded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.exercises import UnknownExercise, load
+from autograder.isolation.protocol import ProtocolError
+from autograder.isolation.student_view import write_student_view
+from autograder.isolation.warm import Child, Zygote, ZygoteError, checker_zygote, student_zygote
+from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
+
+from .record import record, record_error
+from .result import OUTCOME, Result, from_outcome
+
+
+class Cancelled(Exception):
+    """Grading was stopped from outside."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds: for one cell, for one exercise's checks, for a whole submission."""
+
+    cell: float = 30.0
+    exercise: float = 90.0
+    submission: float = 300.0
+
+
+class Graders:
+    """The warm processes that grade one lab; threads may share them."""
+
+    def __init__(self, lab: str, unsafe: bool = False) -> None:
+        """Write the students' view of the lab and warm up both sides at the same time."""
+        self._stack = contextlib.ExitStack()
+        try:
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-")))
+            folder.chmod(0o755)
+            view = write_student_view(folder / "view", lab)
+            started: dict[str, Zygote | Exception] = {}
+
+            def warm(name: str, start: Callable[[], Zygote]) -> None:
+                try:
+                    started[name] = start()
+                except (ZygoteError, OSError) as error:
+                    started[name] = error
+
+            starts = {
+                "student": lambda: student_zygote(view, unsafe=unsafe),
+                "checker": lambda: checker_zygote(unsafe=unsafe),
+            }
+            threads = [threading.Thread(target=warm, args=item) for item in starts.items()]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for found in started.values():
+                if isinstance(found, Zygote):
+                    self._stack.enter_context(found)
+            for found in started.values():
+                if isinstance(found, Exception):
+                    raise found
+            self.student, self.checker = started["student"], started["checker"]
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Graders:
+        """Everything is warm."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End both zygotes and their children, remove the view."""
+        self._stack.close()
+
+
+def execute(
+    notebook: NotebookNode,
+    graders: Graders,
+    seed: int,
+    limits: Limits = Limits(),
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Result]:
+    """Run the cells of ``notebook``; outputs and results are written on its cells.
+
+    Args:
+        notebook: a sanitised submission: repaired, without outputs, its checks restored. It is changed.
+        graders: of the notebook's lab.
+        seed: of the hidden cases.
+        limits: the deadlines.
+        stopped: asked between two cells; when it says yes, `Cancelled` is raised.
+    """
+    session = _Session(notebook, graders, seed, limits)
+    try:
+        results = []
+        for index in range(len(notebook.cells)):
+            if stopped():
+                raise Cancelled
+            if (result := session.visit(index)) is not None:
+                results.append(result)
+        return results
+    finally:
+        session.close()
+
+
+class _Session:
+    """The student process of one submission, and which of its cells have run or must not run (again)."""
+
+    def __init__(self, notebook: NotebookNode, graders: Graders, seed: int, limits: Limits) -> None:
+        self._cells = notebook.cells
+        self._graders = graders
+        self._seed = seed
+        self._limits = limits
+        self._end = time.monotonic() + limits.submission
+        self._defined: list[int] = []  # cells a new process must run again
+        self._culprits: dict[int, tuple[str, str]] = {}  # cell -> status and reason
+        self._process = contextlib.ExitStack()
+        self._student: Child | None = None
+
+    def close(self) -> None:
+        self._process.close()
+        self._student = None
+
+    def visit(self, index: int) -> Result | None:
+        """Run one cell if it is to be run; the result of a graded one."""
+        cell = self._cells[index]
+        if is_grade(cell) and not is_solution(cell):
+            return record(cell, self._grade(index))
+        if cell.cell_type == "code" and not is_skipped(cell) and cell.source.strip() and not self._spent():
+            cell.outputs = self._define(index)
+        return None
+
+    def _define(self, index: int) -> list[Any]:
+        """Run a cell of definitions; its outputs."""
+        try:
+            ran = self._run(index)
+        except ProtocolError as error:
+            status, reason = self._blame(str(error), "this cell", self._limits.cell)
+            self._culprits[index] = (status, reason)
+            self.close()
+            return [record_error(status, reason)]
+        self._defined.append(index)
+        return _outputs(ran)
+
+    def _grade(self, index: int) -> Result:
+        cell = self._cells[index]
+        name = exercise_name(grade_id(cell) or "")
+        possible = float(marks(cell).get("points", 0))
+        answers = self._answers(index, name)
+        for answer in answers:
+            if answer in self._culprits:
+                status, reason = self._culprits[answer]
+                return Result(name, 0.0, possible, status, reason=f"{name} was not checked: {reason}")
+        try:
+            load(name)
+        except UnknownExercise as error:
+            return Result(name, 0.0, possible, "crashed", reason=str(error))
+        started = time.monotonic()
+        try:
+            self._ensure_student()
+            if self._spent():
+                reason = f"the whole notebook ran longer than {self._limits.submission:g} s; {name} was not reached"
+                return Result(name, 0.0, possible, "timed_out", reason=reason)
+            outcome = self._check(name)
+        except ProtocolError as error:
+            self.close()
+            status, reason = self._blame(str(error), f"the check of {name}", self._limits.exercise)
+            return Result(name, 0.0, possible, status, reason=reason)
+        broken = self._broken(answers)
+        if broken and outcome["status"] == "not_attempted":
+            outcome["message"] = f"{broken}\n{outcome['message']}"
+        cell.outputs = [_shown(outcome)]
+        return from_outcome(outcome, name, possible, time.monotonic() - started)
+
+    def _check(self, name: str) -> dict[str, Any]:
+        """Fork a checker, lend it the socket to the student process, take its outcome."""
+        assert self._student is not None
+        with self._graders.checker.child() as checker:
+            order = f"{name}\nTrue\n{self._seed}".encode()
+            socket.send_fds(checker.connection, [order], [self._student.connection.fileno()])
+            answer = checker.channel.receive(self._left(self._limits.exercise))
+        if not answer["alive"]:
+            self.close()
+        return answer["outcome"]
+
+    def _answers(self, index: int, name: str) -> list[int]:
+        """The solution cells a graded cell is about: those of its exercise, else those since the last graded cell."""
+        named = [i for i, cell in enumerate(self._cells) if is_solution(cell) and grade_id(cell) == name]
+        if named:
+            return named
+        earlier = [i for i in range(index) if is_grade(self._cells[i])]
+        start = earlier[-1] + 1 if earlier else 0
+        return [i for i in range(start, index) if is_solution(self._cells[i])]
+
+    def _broken(self, answers: list[int]) -> str:
+        """What stopped the learner's own cell, if anything did."""
+        for answer in answers:
+            for output in self._cells[answer].get("outputs", []):
+                if output.output_type == "error":
+                    return f"The cell of the answer stopped with {output.ename}: {output.evalue}"
+        return ""
+
+    def _run(self, index: int) -> dict[str, Any]:
+        self._ensure_student(but=index)
+        assert self._student is not None
+        cell = {"label": f"cell {index}", "source": self._cells[index].source}
+        self._student.channel.send({"do": "run", "with": cell})
+        ran = self._student.channel.receive(self._left(self._limits.cell))
+        if type(ran) is not dict:
+            raise ProtocolError("the process answered with something that is not an answer")
+        return ran
+
+    def _ensure_student(self, but: int | None = None) -> None:
+        """A living student process in which all earlier definitions have run, except those at fault."""
+        while self._student is None and not self._spent():
+            self._student = self._process.enter_context(self._graders.student.child())
+            for index in [i for i in self._defined if i not in self._culprits and i != but]:
+                try:
+                    self._run(index)
+                except ProtocolError as error:
+                    self._culprits[index] = self._blame(str(error), "this cell, run again,", self._limits.cell)
+                    self.close()
+                    break
+
+    def _blame(self, error: str, what: str, seconds: float) -> tuple[str, str]:
+        """Status and reason of something that did not finish."""
+        if error.startswith("no answer within"):
+            return "timed_out", f"{what} did not return within {seconds:g} s"
+        return "crashed", f"{what} ended the process: {error}"
+
+    def _left(self, seconds: float) -> float:
+        return min(seconds, max(self._end - time.monotonic(), 1.0))
+
+    def _spent(self) -> bool:
+        return time.monotonic() > self._end
+
+
+def _outputs(ran: dict[str, Any]) -> list[Any]:
+    """A cell's outputs as nbformat has them; text only, so that no script of a learner's reaches a browser."""
+    outputs = []
+    if printed := ran.get("printed"):
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(printed)))
+    if type(error := ran.get("error")) is dict:
+        name, message = str(error.get("type"))[:200], str(error.get("message"))
+        trace = [line for line in (str(error.get("where")), f"{name}: {message}") if line]
+        outputs.append(nbformat.v4.new_output("error", ename=name, evalue=message, traceback=trace))
+    return outputs
+
+
+def _shown(outcome: dict[str, Any]) -> Any:
+    """The outcome as the cell's result, rendered by our own code from its values."""
+    shown = Outcome.from_dict(outcome)
+    data = {"text/plain": f"{shown.points:g}", "text/html": shown._repr_html_(), OUTCOME: outcome}
+    return nbformat.v4.new_output("execute_result", nbformat.from_dict(data), execution_count=None)
