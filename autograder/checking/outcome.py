@@ -54,6 +54,12 @@ class Outcome:
         """Plain data: what the grader reads from a notebook's output."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Outcome:
+        """The inverse of `as_dict`."""
+        families = tuple(FamilyResult(**family) for family in values["families"])
+        return cls(**{**values, "families": families})
+
     def __str__(self) -> str:
         """The outcome as plain text."""
         sign, heading, _ = _LOOK[self.status]

@@ -9,7 +9,17 @@ from functools import cache
 
 from .exercise import Case, Exercise, Family, Misconception, Mismatch, Seeded
 
-__all__ = ["Case", "Exercise", "Family", "Misconception", "Mismatch", "Seeded", "load", "names"]
+__all__ = [
+    "Case",
+    "Exercise",
+    "Family",
+    "Misconception",
+    "Mismatch",
+    "Seeded",
+    "UnknownExercise",
+    "load",
+    "names",
+]
 
 
 class UnknownExercise(ValueError):

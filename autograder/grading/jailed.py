@@ -1,8 +1,8 @@
 """Run a sanitised submission in two processes: the learner's cells in a jail, the checks in another process.
 
-What the learner's process sends back is only values; whether they are right is decided in the checker's, which student
-code cannot reach. A cell or a check that ends the learner's process, or does not return, costs its own exercise only: a new
-process is forked, the definitions run again without the cell at fault, and the rest is graded.
+What the learner's process sends back is only values; whether they are right is decided in the checker's, which
+student code cannot reach. A cell or a check that ends the learner's process, or does not return, costs its own
+exercise only: a new process is forked, the definitions run again without the cell at fault, and the rest is graded.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.checking import Outcome
 from autograder.exercises import UnknownExercise, load
 from autograder.isolation.protocol import ProtocolError
 from autograder.isolation.student_view import write_student_view
-from autograder.isolation.warm import Child, Zygote, ZygoteError, checker_zygote, student_zygote
+from autograder.isolation.warm import Child, checker_zygote, student_zygote
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
 from .record import record, record_error
@@ -53,30 +54,15 @@ class Graders:
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-")))
             folder.chmod(0o755)
             view = write_student_view(folder / "view", lab)
-            started: dict[str, Zygote | Exception] = {}
-
-            def warm(name: str, start: Callable[[], Zygote]) -> None:
-                try:
-                    started[name] = start()
-                except (ZygoteError, OSError) as error:
-                    started[name] = error
-
-            starts = {
-                "student": lambda: student_zygote(view, unsafe=unsafe),
-                "checker": lambda: checker_zygote(unsafe=unsafe),
-            }
-            threads = [threading.Thread(target=warm, args=item) for item in starts.items()]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            for found in started.values():
-                if isinstance(found, Zygote):
-                    self._stack.enter_context(found)
-            for found in started.values():
-                if isinstance(found, Exception):
-                    raise found
-            self.student, self.checker = started["student"], started["checker"]
+            with ThreadPoolExecutor(2) as both:
+                starting = [
+                    both.submit(student_zygote, view, unsafe=unsafe),
+                    both.submit(checker_zygote, unsafe=unsafe),
+                ]
+            for future in starting:
+                if future.exception() is None:
+                    self._stack.enter_context(future.result())
+            self.student, self.checker = (future.result() for future in starting)
         except BaseException:
             self._stack.close()
             raise
@@ -143,20 +129,21 @@ class _Session:
         if is_grade(cell) and not is_solution(cell):
             return record(cell, self._grade(index))
         if cell.cell_type == "code" and not is_skipped(cell) and cell.source.strip() and not self._spent():
-            cell.outputs = self._define(index)
+            self._define(index)
         return None
 
-    def _define(self, index: int) -> list[Any]:
-        """Run a cell of definitions; its outputs."""
+    def _define(self, index: int) -> None:
+        cell = self._cells[index]
         try:
             ran = self._run(index)
         except ProtocolError as error:
             status, reason = self._blame(str(error), "this cell", self._limits.cell)
             self._culprits[index] = (status, reason)
             self.close()
-            return [record_error(status, reason)]
+            record_error(cell, status, reason)
+            return
         self._defined.append(index)
-        return _outputs(ran)
+        cell.outputs = _outputs(ran)
 
     def _grade(self, index: int) -> Result:
         cell = self._cells[index]
@@ -234,7 +221,9 @@ class _Session:
                 try:
                     self._run(index)
                 except ProtocolError as error:
-                    self._culprits[index] = self._blame(str(error), "this cell, run again,", self._limits.cell)
+                    self._culprits[index] = self._blame(
+                        str(error), "this cell, run again,", self._limits.cell
+                    )
                     self.close()
                     break
 

@@ -1,0 +1,48 @@
+"""What runs in the checker process: one exercise's checks against the function in the student process.
+
+It parses bytes that student code may have written, so it is confined as well: no network, nothing to write to.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from ..checking.check import check
+from ..checking.outcome import Outcome
+from ..exercises import load
+from .protocol import Channel, ProtocolError
+from .remote import ProcessEnded, RemoteFunction
+
+
+def serve(connection: socket.socket) -> None:
+    """Take one order (name, hidden, seed; the student's socket comes with it), answer with the outcome, end."""
+    order, descriptors, _, _ = socket.recv_fds(connection, 65536, 1)
+    with socket.socket(fileno=descriptors[0]) as student:
+        name, hidden, seed = os.fsdecode(order).split("\n")
+        channel = Channel(student)
+        outcome, alive = check_remotely(channel, name, hidden == "True", int(seed))
+    Channel(connection).send({"outcome": outcome.as_dict(), "alive": alive})
+
+
+def check_remotely(channel: Channel, name: str, hidden: bool, seed: int) -> tuple[Outcome, bool]:
+    """The outcome of an exercise, and whether the student process can go on."""
+    exercise = load(name)
+    try:
+        function = RemoteFunction(channel, name)
+    except (ProcessEnded, ProtocolError) as error:
+        return Outcome(name, "crashed", 0.0, exercise.points, str(error), seed=seed, hidden=hidden), False
+    if function.kind != "function":
+        return _without_function(name, function.kind, hidden, seed), True
+    return check(function, name, hidden=hidden, seed=seed), function.alive
+
+
+def _without_function(name: str, kind: object, hidden: bool, seed: int) -> Outcome:
+    possible = load(name).points
+    if kind == "missing":
+        message = (
+            f"no function called {name} is defined: its cell raised an error, was deleted, or was renamed."
+        )
+        return Outcome(name, "not_attempted", 0.0, possible, message, seed=seed, hidden=hidden)
+    message = f"{name} is a {'class' if kind == 'class' else 'value'}; it must be a function."
+    return Outcome(name, "incorrect", 0.0, possible, message, seed=seed, hidden=hidden)

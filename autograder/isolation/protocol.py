@@ -1,0 +1,279 @@
+"""Messages between processes that do not trust each other: a JSON header, then raw tensor bytes. Never pickle.
+
+A message on the wire is an 8-byte length, a 4-byte length of the header, the header (UTF-8 JSON) and the bytes of the
+tensors, one after the other. In the header a tensor is ``{"tensor": [dtype, shape]}``; everything that is not
+a plain JSON value is such a one-key dict. A tensor on the (pretend) GPU says so and arrives on the receiver's. What is
+decoded consists of exact builtin and tensor types: nothing that the other side made can answer a comparison for
+itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..checking import device as devices
+
+MAX_MESSAGE = 64 * 2**20  # bytes
+MAX_DEPTH = 12
+MAX_ITEMS = 100_000
+
+DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        torch.float16, torch.bfloat16, torch.float32, torch.float64,
+        torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool,
+    )
+}  # fmt: skip
+
+
+class ProtocolError(Exception):
+    """The other side sent something that is not a message, or too much of it, or went away."""
+
+
+# --- values to bytes ------------------------------------------------------------------------------------------
+
+
+def encode(value: Any) -> bytes:
+    """A message for None, bools, numbers, strings, lists, tuples, dicts with string keys, tensors and generators.
+
+    Raises:
+        ProtocolError: the value holds something else, is nested too deeply, or is too large.
+    """
+    tensors: list[bytes] = []
+    header = json.dumps(_pack(value, tensors, 0), separators=(",", ":")).encode()
+    body = b"".join(tensors)
+    size = 4 + len(header) + len(body)
+    if size > MAX_MESSAGE:
+        raise ProtocolError(
+            f"a value of {size / 2**20:.0f} MiB is too large to send (at most {MAX_MESSAGE >> 20} MiB)"
+        )
+    return struct.pack("!QI", size, len(header)) + header + body
+
+
+def _pack(value: Any, tensors: list[bytes], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep cannot be sent")
+    if value is None or type(value) in (bool, str):
+        return value
+    if type(value) is int:
+        return value if abs(value) < 2**63 else {"int": hex(value)[:2000]}
+    if type(value) is float:
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if isinstance(value, Tensor):
+        return {"tensor": _pack_tensor(value, tensors)}
+    if isinstance(value, torch.Generator):
+        return {"generator": value.initial_seed()}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(item, tensors, depth + 1) for item in value]}
+    if isinstance(value, list):
+        return [_pack(item, tensors, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {"dict": [[str(key), _pack(item, tensors, depth + 1)] for key, item in value.items()]}
+    raise ProtocolError(f"a value of type {type(value).__name__} cannot be sent")
+
+
+def _pack_tensor(tensor: Tensor, tensors: list[bytes]) -> list[Any]:
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name not in DTYPES or tensor.layout != torch.strided:
+        raise ProtocolError(f"a tensor of dtype {name} and layout {tensor.layout} cannot be sent")
+    if tensor.numel() * tensor.element_size() > MAX_MESSAGE:  # before an expanded tensor is written out
+        raise ProtocolError(f"a tensor of shape {list(tensor.shape)} is too large to send")
+    on_device = tensor.device.type == "cuda"
+    plain = devices.to_cpu(tensor).contiguous()
+    tensors.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+    # the memory order goes along, so that a transposed argument arrives transposed
+    order = _memory_order(tensor) if _is_permuted(tensor) else None
+    return [name, list(tensor.shape), order, on_device]
+
+
+def _memory_order(tensor: Tensor) -> list[int]:
+    """Dimensions from the slowest to the fastest in memory."""
+    return [d for _, d in sorted((-stride, d) for d, stride in enumerate(tensor.stride()))]
+
+
+def _is_permuted(tensor: Tensor) -> bool:
+    """Whether the tensor is a permutation of a contiguous one, and not contiguous itself."""
+    if tensor.is_contiguous() or not tensor.numel():
+        return False
+    return tensor.permute(_memory_order(tensor)).is_contiguous()
+
+
+# --- bytes to values ------------------------------------------------------------------------------------------
+
+
+def decode(message: bytes) -> Any:
+    """The value of a message (without its first 8 bytes).
+
+    Raises:
+        ProtocolError: the bytes are not a message.
+    """
+    try:
+        (length,) = struct.unpack_from("!I", message)
+        header = json.loads(message[4 : 4 + length].decode(), parse_constant=_no_constant)
+        reader = _Reader(memoryview(message)[4 + length :])
+        value = reader.unpack(header, 0)
+    except ProtocolError:
+        raise
+    except (
+        struct.error,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        RecursionError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
+        raise ProtocolError(f"not a message ({type(error).__name__})") from None
+    if reader.left:
+        raise ProtocolError(f"{reader.left} bytes too many")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ProtocolError(f"{name} is not JSON")
+
+
+class _Reader:
+    """Walks a header and takes the tensors' bytes in order."""
+
+    def __init__(self, body: memoryview) -> None:
+        self._body = body
+        self._items = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._body)
+
+    def unpack(self, packed: Any, depth: int) -> Any:
+        self._items += 1
+        if depth > MAX_DEPTH or self._items > MAX_ITEMS:
+            raise ProtocolError("nested too deeply, or too many values")
+        if packed is None or isinstance(packed, (bool, int, float, str)):
+            return packed
+        if isinstance(packed, list):
+            return [self.unpack(item, depth + 1) for item in packed]
+        ((kind, content),) = packed.items()
+        if kind == "tensor":
+            return self._tensor(*content)
+        if kind == "generator":
+            return torch.Generator().manual_seed(_int(content))
+        if kind == "tuple":
+            return tuple(self.unpack(item, depth + 1) for item in content)
+        if kind == "dict":
+            return {_str(key): self.unpack(item, depth + 1) for key, item in content}
+        if kind == "float" and content in ("nan", "inf", "-inf"):
+            return float(content)
+        if kind == "int":
+            return int(_str(content), 16)
+        raise ProtocolError(f"unknown kind {kind!r:.40}")
+
+    def _tensor(self, name: Any, shape: Any, order: Any, on_device: Any) -> Tensor:
+        dtype = DTYPES.get(name) if isinstance(name, str) else None
+        if dtype is None or not isinstance(shape, list) or len(shape) > 16:
+            raise ProtocolError(f"unknown tensor {name!r:.40} {shape!r:.80}")
+        sizes = [_int(size) for size in shape]
+        if any(size < 0 for size in sizes):
+            raise ProtocolError("a negative size")
+        count = math.prod(sizes) * dtype.itemsize
+        if count > self.left:
+            raise ProtocolError(f"a tensor of {count} bytes, {self.left} were sent")
+        raw, self._body = self._body[:count], self._body[count:]
+        if dtype == torch.bool and raw.tobytes().strip(b"\x00\x01"):
+            raise ProtocolError("a bool that is neither 0 nor 1")
+        if count:
+            tensor = torch.frombuffer(bytearray(raw), dtype=dtype).reshape(sizes)
+        else:
+            tensor = torch.empty(sizes, dtype=dtype)
+        if order is not None:
+            tensor = _in_memory_order(tensor, order)
+        return devices.to_device(tensor) if on_device is True else tensor
+
+
+def _in_memory_order(tensor: Tensor, order: Any) -> Tensor:
+    if not isinstance(order, list) or sorted(map(_int, order)) != list(range(tensor.dim())):
+        raise ProtocolError("not an order of dimensions")
+    inverse = [order.index(d) for d in range(tensor.dim())]
+    return tensor.permute(order).contiguous().permute(inverse)
+
+
+def _int(value: Any) -> int:
+    if type(value) is not int:
+        raise ProtocolError(f"{value!r:.40} is not an integer")
+    return value
+
+
+def _str(value: Any) -> str:
+    if type(value) is not str:
+        raise ProtocolError(f"{value!r:.40} is not a string")
+    return value
+
+
+# --- over a socket ----------------------------------------------------------------------------------------------
+
+
+class Channel:
+    """Messages over a connected stream socket, with a deadline for each whole message, however slowly it drips."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Take over a connected socket."""
+        self.connection = connection
+
+    def send(self, value: Any, seconds: float = 30.0) -> None:
+        """Encode and send a value."""
+        self.send_bytes(encode(value), seconds)
+
+    def send_bytes(self, message: bytes, seconds: float = 30.0) -> None:
+        """Send an encoded message."""
+        deadline = time.monotonic() + seconds
+        view = memoryview(message)
+        while view:
+            self.connection.settimeout(_left(deadline, seconds))
+            try:
+                view = view[self.connection.send(view) :]
+            except TimeoutError:
+                raise ProtocolError(f"nobody listened for {seconds:g} s") from None
+            except OSError as error:
+                raise ProtocolError("the process ended") from error
+
+    def receive(self, seconds: float) -> Any:
+        """The next value, within ``seconds`` from now."""
+        deadline = time.monotonic() + seconds
+        (size,) = struct.unpack("!Q", self._read(8, deadline, seconds))
+        if not 4 <= size <= MAX_MESSAGE:
+            raise ProtocolError(f"a message of {size} bytes (at most {MAX_MESSAGE})")
+        return decode(self._read(size, deadline, seconds))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.connection.close()
+
+    def _read(self, count: int, deadline: float, seconds: float) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            self.connection.settimeout(_left(deadline, seconds))
+            try:
+                part = self.connection.recv(min(count - len(parts), 2**20))
+            except TimeoutError:
+                raise ProtocolError(f"no answer within {seconds:g} s") from None
+            except OSError as error:
+                raise ProtocolError("the process ended") from error
+            if not part:
+                raise ProtocolError("the process ended")
+            parts += part
+        return bytes(parts)
+
+
+def _left(deadline: float, seconds: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ProtocolError(f"no answer within {seconds:g} s")
+    return left

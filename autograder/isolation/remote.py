@@ -1,0 +1,201 @@
+"""The learner's function as the checker sees it: a callable whose every call is a message to the student process."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..exercises import Exercise
+from .protocol import Channel, ProtocolError
+
+SECONDS = 60.0  # for one message; the checker's own time limit for a case is shorter
+
+
+class ProcessEnded(Exception):
+    """The student process went away, or no longer speaks the protocol."""
+
+
+class RemoteFunction:
+    """A function of the student process.
+
+    Values come back as exact builtin and tensor types. Gradients cross as well: an output that is tracked
+    over there is tracked here, and its backward pass asks the student process for the vector-Jacobian product.
+    """
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        """Ask what stands under ``name`` over there."""
+        self._channel = channel
+        self._watched: tuple[str, ...] = ()
+        self.__name__ = name
+        self._lost: BaseException | None = None
+        self.found: str | None = None
+        described = self._ask("describe", name=name)
+        self.kind = described.get("kind")
+        if isinstance(described.get("parameters"), list):
+            self.__signature__ = _signature(described["parameters"])
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it over there; what it raises is raised here, as the same builtin exception where there is one."""
+        gradient_of = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+        reply = self._ask(
+            "call",
+            name=self.__name__,
+            arguments=list(arguments),
+            gradient_of=gradient_of,
+            watch=list(self._watched),
+        )
+        print(str(reply.get("printed", "")), end="")
+        if reply.get("called"):
+            self.found = str(reply["called"])
+        if reply.get("error"):
+            raise _exception(reply["error"])
+        _write_back(arguments, reply.get("after"))
+        value, tracked = reply.get("value"), reply.get("tracked")
+        leaves = list(_tensors(value))
+        if not gradient_of or not isinstance(tracked, list) or len(tracked) != len(leaves):
+            return value
+        followed = [
+            leaf for leaf, track in zip(leaves, tracked, strict=True) if track and leaf.is_floating_point()
+        ]
+        if not followed:
+            return value
+        attached = _Attach.apply(self, len(followed), *followed, *(arguments[i] for i in gradient_of))
+        return _replaced(value, dict(zip(map(id, followed), attached, strict=True)))
+
+    def watch(self, exercise: Exercise) -> RemoteFunction:
+        """Within ``with function.watch(exercise):``, calls of what the exercise forbids are noted in ``found``."""
+        self._watched = (*exercise.delegates, f"{exercise.oracle.__module__}.{exercise.oracle.__qualname__}")
+        self.found = None
+        return self
+
+    def __enter__(self) -> RemoteFunction:
+        """Start watching."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop watching."""
+        self._watched = ()
+
+    def vjp(self, cotangents: list[Tensor]) -> list[Tensor | None]:
+        """Gradients of the last call."""
+        reply = self._ask("vjp", cotangents=cotangents)
+        if reply.get("error"):
+            raise _exception(reply["error"])
+        return reply.get("gradients", [])
+
+    def _ask(self, what: str, **details: Any) -> dict[str, Any]:
+        if self._lost is not None:
+            raise self._lost
+        try:
+            self._channel.send({"do": what, "with": details}, SECONDS)
+            reply = self._channel.receive(SECONDS)
+            if type(reply) is not dict:
+                raise ProtocolError("an answer that is none")
+        except ProtocolError as error:
+            self._lost = ProcessEnded(f"{error}: did it exit, or run out of memory?")
+            raise self._lost from None
+        except (
+            BaseException
+        ) as interruption:  # the checker's time limit: the two are out of step from here on
+            self._lost = interruption
+            raise
+        return reply
+
+    @property
+    def alive(self) -> bool:
+        """Whether the student process still answers."""
+        return self._lost is None
+
+
+class _Attach(torch.autograd.Function):
+    """Gives received values a backward pass that runs in the student process."""
+
+    @staticmethod
+    def forward(ctx: Any, remote: RemoteFunction, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.remote = remote
+        ctx.count = count
+        ctx.shapes = [tensor.shape for tensor in tensors[count:]]
+        return tuple(value.clone() for value in tensors[:count])
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        gradients = ctx.remote.vjp([cotangent.contiguous() for cotangent in cotangents])
+        if len(gradients) != len(ctx.shapes):
+            raise ProcessEnded("the process answered with the wrong number of gradients")
+        for gradient, shape in zip(gradients, ctx.shapes, strict=True):
+            if gradient is not None and (not isinstance(gradient, Tensor) or gradient.shape != shape):
+                raise ProcessEnded("the process answered with a gradient of the wrong shape")
+        return (None, None, *[None] * ctx.count, *gradients)
+
+
+def _exception(described: Any) -> BaseException:
+    """An error like the one over there. ``where`` is the learner's line."""
+    if type(described) is not dict:
+        return ProcessEnded("the process answered with something that is not an error")
+    name, message = str(described.get("type")), str(described.get("message"))[:1000]
+    known = getattr(builtins, name, None)
+    error: BaseException
+    if inspect.isclass(known) and issubclass(known, Exception):
+        try:
+            error = known(message)
+        except TypeError:
+            error = RuntimeError(f"{name}: {message}")
+    elif name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit"):
+        error = RuntimeError(f"{name}: {message}")
+    else:
+        error = type(name if name.isidentifier() else "Error", (Exception,), {})(message)
+    error.where = str(described.get("where", ""))[:500]  # type: ignore[attr-defined]
+    return error
+
+
+def _signature(parameters: list[Any]) -> inspect.Signature | None:
+    """The signature over there, None where what was sent describes none."""
+    try:
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    str(name),
+                    inspect._ParameterKind(kind),
+                    default=None if optional else inspect.Parameter.empty,
+                )
+                for name, kind, optional in parameters
+            ]
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _write_back(arguments: tuple[Any, ...], after: Any) -> None:
+    """Repeat over here what the function did to its arguments, so that changing an input in place shows."""
+    if type(after) is not list or len(after) != len(arguments):
+        return
+    for mine, theirs in zip(arguments, after, strict=True):
+        if isinstance(mine, Tensor) and isinstance(theirs, Tensor) and mine.shape == theirs.shape:
+            with torch.no_grad():
+                mine.detach().copy_(theirs)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def _replaced(value: Any, by_id: dict[int, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return by_id.get(id(value), value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_replaced(item, by_id) for item in value)
+    if isinstance(value, dict):
+        return {key: _replaced(item, by_id) for key, item in value.items()}
+    return value

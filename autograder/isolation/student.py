@@ -1,0 +1,186 @@
+"""What runs in the student process: the learner's cells, then calls of the learner's functions on request.
+
+This file and what it imports are all that a student process holds of the grader. It protects nothing by itself, the
+jail does: whatever answers here is only a value that the checker compares.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import inspect
+import io
+import linecache
+import socket
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..checking import device as devices
+from ..checking.delegation import CallWatch
+from .protocol import Channel, ProtocolError
+
+PRINTED = 20_000  # characters kept of what a cell prints
+FOREVER = 10**6  # seconds: the grader's deadlines count, not ours
+
+
+def serve(connection: socket.socket) -> None:
+    """Answer requests until the other side hangs up."""
+    channel = Channel(connection)
+    student = _Student()
+    while True:
+        try:
+            request = channel.receive(FOREVER)
+        except ProtocolError:
+            return
+        reply = getattr(student, f"do_{request['do']}")(**request["with"])
+        try:
+            channel.send(reply)
+        except ProtocolError as error:  # a value that cannot be sent is the learner's mistake, not the end
+            channel.send({"error": {"type": "TypeError", "message": str(error), "where": ""}, "printed": ""})
+
+
+class _Student:
+    """The learner's notebook, as one module."""
+
+    def __init__(self) -> None:
+        self.module = types.ModuleType("__main__")
+        self.module.__dict__.update(__builtins__=builtins, display=print, get_ipython=lambda: _NoMagic())
+        sys.modules["__main__"] = self.module
+        self._last: tuple[list[Tensor], list[Tensor]] = ([], [])
+        self._on_device = False
+
+    def do_run(self, label: str, source: str) -> dict[str, Any]:
+        """Run a cell: what it printed and, if it failed, the error."""
+        error = None
+        with _captured() as printed:
+            try:
+                self._execute(label, _plain_python(source))
+            except BaseException as raised:
+                error = _described(raised)
+        return {"printed": printed.getvalue(), "error": error}
+
+    def _execute(self, label: str, source: str) -> None:
+        linecache.cache[label] = (len(source), None, source.splitlines(keepends=True), label)
+        exec(compile(source, label, "exec"), self.module.__dict__)
+
+    def do_describe(self, name: str) -> dict[str, Any]:
+        """What stands under a name: "missing", "class", "function" (with its parameters) or "other"."""
+        found = self.module.__dict__.get(name)
+        if found is None:
+            return {"kind": "missing", "parameters": None}
+        if inspect.isclass(found):
+            return {"kind": "class", "parameters": None}
+        if not callable(found):
+            return {"kind": "other", "parameters": None}
+        try:
+            listed = inspect.signature(found).parameters.values()
+        except (TypeError, ValueError):
+            return {"kind": "function", "parameters": None}
+        parameters = [[p.name, int(p.kind), p.default is not p.empty] for p in listed]
+        return {"kind": "function", "parameters": parameters}
+
+    def do_call(
+        self, name: str, arguments: list[Any], gradient_of: list[int], watch: list[str]
+    ) -> dict[str, Any]:
+        """Call a function. Tensors at ``gradient_of`` require a gradient, which `do_vjp` then computes."""
+        self._on_device = any(leaf.device.type == "cuda" for leaf in _tensors(arguments))
+        error = value = None
+        seen = CallWatch(watch)
+        with _captured() as printed, self._device_mode():
+            for position in gradient_of:
+                arguments[position].requires_grad_()
+            try:
+                with seen if watch else contextlib.nullcontext():
+                    value = self.module.__dict__[name](*arguments)
+            except BaseException as raised:
+                error = _described(raised)
+        tracked = [leaf.requires_grad for leaf in _tensors(value)]
+        self._last = (
+            [leaf for leaf in _tensors(value) if leaf.requires_grad],
+            [arguments[position] for position in gradient_of],
+        )
+        return {
+            "value": value,
+            "tracked": tracked,
+            "error": error,
+            "printed": printed.getvalue(),
+            "called": seen.found,
+            "after": [argument if isinstance(argument, (Tensor, list)) else None for argument in arguments],
+        }
+
+    def do_vjp(self, cotangents: list[Tensor]) -> dict[str, Any]:
+        """Gradients of the last call's tracked outputs, weighted by ``cotangents``, for its inputs."""
+        outputs, inputs = self._last
+        try:
+            with self._device_mode():
+                # one weighted sum: autograd's own grad_outputs would import sympy, which takes seconds
+                weighted = [
+                    (output * cotangent).sum() for output, cotangent in zip(outputs, cotangents, strict=True)
+                ]
+                gradients = torch.autograd.grad(torch.stack(weighted).sum(), inputs, allow_unused=True)
+        except BaseException as raised:
+            return {"error": _described(raised), "gradients": []}
+        return {"error": None, "gradients": list(gradients)}
+
+    def _device_mode(self) -> contextlib.AbstractContextManager[Any]:
+        return devices.device_mode() if self._on_device else contextlib.nullcontext()
+
+
+class _NoMagic:
+    """Stands for IPython's shell: magics do nothing here."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **options: None
+
+
+def _plain_python(source: str) -> str:
+    """The cell with %magics and !commands turned into calls that do nothing."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager().transform_cell(source)
+
+
+@contextlib.contextmanager
+def _captured() -> Iterator[io.StringIO]:
+    printed = _Bounded()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
+
+
+class _Bounded(io.StringIO):
+    def write(self, text: str) -> int:
+        if (room := PRINTED - self.tell()) > 0:
+            super().write(str(text)[:room])
+        return len(text)
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    """Name, message and the learner's line of an error."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("cell ")
+    ]
+    where = f"{frames[-1].name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    if isinstance(error, SyntaxError):
+        where = f"line {error.lineno}: {(error.text or '').strip()}"
+    try:
+        message = str(error)[:1000]
+    except BaseException:
+        message = ""
+    return {"type": type(error).__name__, "message": message, "where": where[:500]}
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
