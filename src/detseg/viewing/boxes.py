@@ -13,6 +13,7 @@ from torch import Tensor
 from .picture import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Picture, new_figure, picture
 
 CLASS_COLOURS = (BLACK, ORANGE, SKY, GREEN, PURPLE, RED, BLUE)
+SOME = 20  # proposals are drawn, or they would hide the scene
 Detections = tuple[Tensor, Tensor, Tensor]
 
 
@@ -41,10 +42,15 @@ def draw_boxes(
         words += [f"{scores[index].item():.2f}"] if scores is not None else []
         if words:
             axes.text(
-                max(x1, 0), max(y1 - 1, 3), " ".join(words), fontsize=6.5, color="white", va="bottom",
+                max(x1, 0),
+                max(y1 - 1, 3),
+                " ".join(words),
+                fontsize=6.5,
+                color="white" if colour in (BLACK, BLUE) else BLACK,
+                va="bottom",
                 clip_on=True,
-                bbox={"facecolor": colour if colour != ORANGE else "#8A5F00", "pad": 1, "linewidth": 0},
-            )  # fmt: skip
+                bbox={"facecolor": colour, "pad": 1, "linewidth": 0},
+            )
 
 
 def show_scenes(
@@ -93,8 +99,8 @@ def show_coverage(image: Tensor, proposals: Tensor) -> Picture:
         counts[y1:y2, x1:x2] += 1
     figure = new_figure(7.4, 3.2)
     left, right = figure.subplots(1, 2)
-    draw_boxes(left, image, proposals[:40])
-    left.set_title(f"40 of {len(proposals)} proposals", fontsize=10)
+    draw_boxes(left, image, proposals[:SOME])
+    left.set_title(f"the best {SOME} of {len(proposals)} proposals", fontsize=10)
     shown = right.imshow(counts.numpy(), cmap="cividis")
     row, column = divmod(int(counts.argmax()), width)
     right.annotate(
@@ -106,8 +112,8 @@ def show_coverage(image: Tensor, proposals: Tensor) -> Picture:
     figure.colorbar(shown, ax=right, shrink=0.85)
     return picture(
         figure,
-        f"Left: a farm scene with 40 of its {len(proposals)} proposals. Right: how many proposals cover each "
-        f"pixel: {counts.float().mean():.0f} on average and {counts.max()} at row {row}, column {column}.",
+        f"Left: a farm scene with the best {SOME} of its {len(proposals)} proposals. Right: how many proposals "
+        f"cover each pixel: {counts.float().mean():.0f} on average and {counts.max()} at row {row}, column {column}.",
     )
 
 
