@@ -1,6 +1,7 @@
 """DeconvNet (Noh, Hong & Han 2015): up by unpooling, each value back to where its maximum was."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -47,17 +48,20 @@ class DeconvNet(nn.Module):
         self.max_unpool = max_unpool
         self.pixel_cross_entropy = pixel_cross_entropy
 
-        # What is unpooled must have the channels of the map whose switches it follows.
-        self.reduce = nn.ModuleList(_convolution(*channels) for channels in ((128, 64), (64, 32), (32, 16)))
-        self.densify = nn.ModuleList(_convolution(channels, channels) for channels in (64, 32, 16))
+        # fc6 and fc7 of the classification network, as convolutions.
+        self.bottom = _convolutions(128, 128, 128)
+        # Each ends with the channels of the map above, whose switches the next unpooling follows.
+        self.decoder = nn.ModuleList(
+            _convolutions(*channels) for channels in ((128, 128, 64), (64, 64, 32), (32, 32, 16), (16, 16))
+        )
         self.score = nn.Conv2d(16, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Class logits of every pixel: ``[N, 3, H, W]``, normalised, to ``[N, K, H, W]``; H, W at least 8."""
+        """Class logits of every pixel: ``[N, 3, H, W]``, normalised, to ``[N, K, H, W]``; H, W at least 16."""
         check_images(images, "DeconvNet")
         net = self.backbone
         features, remembered = images, []
-        for convolutions in (net.conv1, net.conv2, net.conv3):
+        for convolutions in (net.conv1, net.conv2, net.conv3, net.conv4):
             features = convolutions(features)  # [N, C, h, w]
             size = (features.shape[2], features.shape[3])
             # Convolutions like channels last; whoever writes a layer may rely on the usual order in memory.
@@ -66,16 +70,13 @@ class DeconvNet(nn.Module):
             )  # [N, C, h/2, w/2] both
             features = features.to(memory_format=torch.channels_last)
             remembered.append((switches, size))
-        features = net.conv4(features)  # [N, 128, H/8, W/8]
-        for reduce, densify, (switches, size) in zip(
-            self.reduce, self.densify, reversed(remembered), strict=True
-        ):
-            reduced = reduce(features).contiguous()  # [N, C, h/2, w/2]
-            sparse = self.max_unpool(reduced, switches, size)  # [N, C, h, w]
-            if sparse.shape != (*reduced.shape[:2], *size):
-                expected = [*reduced.shape[:2], *size]
+        features = self.bottom(features)  # [N, 128, H/16, W/16]
+        for upward, (switches, size) in zip(self.decoder, reversed(remembered), strict=True):
+            sparse = self.max_unpool(features.contiguous(), switches, size)  # [N, C, h, w]
+            expected = [*features.shape[:2], *size]
+            if list(sparse.shape) != expected:
                 raise ValueError(f"max_unpool must return {expected}, it returned {list(sparse.shape)}")
-            features = densify(sparse.to(memory_format=torch.channels_last))  # [N, C, h, w]
+            features = upward(sparse.to(memory_format=torch.channels_last))  # [N, C / 2, h, w]
         logits: Tensor = self.score(features)  # [N, K, H, W]
         return logits
 
@@ -100,10 +101,13 @@ class DeconvNet(nn.Module):
         return {name: fingerprint(getattr(self, name)) for name in names}
 
 
-def _convolution(before: int, after: int) -> nn.Sequential:
-    """A 3x3 convolution that keeps the size, as in MiniVGG."""
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
-        nn.BatchNorm2d(after),
-        nn.ReLU(inplace=True),
-    )
+def _convolutions(*channels: int) -> nn.Sequential:
+    """3x3 convolutions that keep the size, from each number of channels to the next, as in MiniVGG."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [
+            nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
