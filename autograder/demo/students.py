@@ -45,7 +45,7 @@ def sample_class(released: NotebookNode) -> list[Student]:
         Student("leo", with_answers(right, **{easy: "while True:\n    pass"}), all_but(easy, "timed_out")),
         Student(
             "mia",
-            with_answers(right, **{hard: _call_torchvision()}),
+            _delegating(with_answers(right, **{hard: _call_torchvision()}), hard),
             all_but(hard, "delegated"),
         ),
         Student("ned", with_answers(right, **{last: "return (("}), all_but(last, "crashed")),
@@ -145,7 +145,15 @@ def _noisy(exercise: str, answer: str) -> str:
 
 
 def _call_torchvision() -> str:
-    return "import torchvision\n\nreturn torchvision.ops.roi_pool(features, rois, output_size, spatial_scale)"
+    return "return torchvision.ops.roi_pool(features, rois, output_size, spatial_scale)"
+
+
+def _delegating(notebook: NotebookNode, exercise: str) -> NotebookNode:
+    """The import stands where people write it: above the function, where it takes its seconds outside the check."""
+    for cell in notebook.cells:
+        if grade_id(cell) == exercise:
+            cell.source = "import torchvision\n\n" + cell.source
+    return notebook
 
 
 def _stripped(notebook: NotebookNode) -> NotebookNode:

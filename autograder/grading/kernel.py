@@ -75,7 +75,7 @@ class Kernel:
     def run(self, source: str, seconds: float, on_text: Callable[[str], None] = lambda text: None) -> Run:
         """Run one cell; after ``seconds`` it is interrupted, and killed if it does not stop then.
 
-        ``on_text`` is given what the cell prints, as it comes.
+        ``on_text`` is given what the cell prints and what its progress bars say, as it comes.
         """
         run, started, interrupted = Run(), time.monotonic(), False
         deadline, size = started + seconds, 0
@@ -105,8 +105,8 @@ class Kernel:
             size += len(str(message["content"]))
             if size <= MOST_OUTPUT:
                 _collect(message, run.outputs, shown)
-                if message["msg_type"] == "stream":
-                    on_text(message["content"]["text"])
+                if text := _said(message):
+                    on_text(text)
         if size > MOST_OUTPUT:
             run.outputs.append(
                 nbformat.v4.new_output("stream", name="stdout", text="\n... more output was dropped\n")
@@ -126,6 +126,17 @@ class Kernel:
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _said(message: dict[str, Any]) -> str:
+    """What a cell prints, or what a widget (a progress bar) now says."""
+    content = message["content"]
+    if message["msg_type"] == "stream":
+        return content["text"]
+    value = (
+        content.get("data", {}).get("state", {}).get("value") if message["msg_type"] == "comm_msg" else None
+    )
+    return value if isinstance(value, str) and "<" not in value else ""
 
 
 def _collect(message: dict[str, Any], outputs: list[Any], shown: dict[str, Any]) -> None:

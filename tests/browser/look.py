@@ -1,7 +1,7 @@
 """Screenshots of everything people see, to be looked at: python tests/browser/look.py OUT [COURSE].
 
-OUT gets pictures of lab 5, its checks and widgets, and, with the folder of a graded COURSE (build/demo/course), of the
-Formgrader and a feedback page.
+OUT gets pictures of lab 5, its checks and widgets; or, with the folder of a graded COURSE (build/demo/course), of the
+Formgrader and of feedback pages.
 """
 
 import shutil
@@ -62,7 +62,7 @@ def look_at_grades(driver, folder, course, out):
         driver.get((course / "feedback" / student / LAB / "fast_rcnn.html").as_uri())
         time.sleep(2)
         driver.save_screenshot(out / f"feedback_{student}.png")
-        driver.execute_script("document.getElementById('test_roi_pool')?.scrollIntoView()")
+        driver.execute_script("document.getElementsByName('test_roi_pool')[0]?.scrollIntoView()")
         driver.execute_script("window.scrollBy(0, -200)")
         time.sleep(1)
         driver.save_screenshot(out / f"feedback_{student}_roi_pool.png")
@@ -74,8 +74,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         driver = open_browser(Path(folder) / "chromium")
         try:
-            look_at_lab(driver, Path(folder), out)
-            if len(sys.argv) > 2:
+            if len(sys.argv) == 2:
+                look_at_lab(driver, Path(folder), out)
+            else:
                 look_at_grades(driver, Path(folder), Path(sys.argv[2]).resolve(), out)
         finally:
             driver.quit()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
 from nbgrader.converters import GenerateFeedback, NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.grading.record import recorded
+from autograder.grading.result import Result
 from autograder.notebooks.cells import is_grade
 
 from .course import open_course
@@ -28,7 +32,36 @@ class HideGrader(NbGraderPreprocessor):
         return cell, resources
 
 
-FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, CSSHTMLHeaderPreprocessor]
+class Summarise(NbGraderPreprocessor):
+    """Puts a table of the exercises, with what was found in each, above the notebook."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Add the table to one notebook."""
+        graded = [(cell, result) for cell in nb.cells if is_grade(cell) and (result := recorded(cell))]
+        rows = "".join(_row(cell.metadata.nbgrader, result) for cell, result in graded)
+        table = f"<table><tr><th>exercise</th><th>points</th><th>what was found</th></tr>{rows}</table>"
+        style = "<style>th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}</style>"
+        nb.cells.insert(0, nbformat.v4.new_markdown_cell(style + table, id="grader-summary"))
+        return nb, resources
+
+
+def _row(marks: Any, result: Result) -> str:
+    name = html.escape(result.exercise)
+    link = f'<a href="#{html.escape(marks.grade_id)}"><code>{name}</code></a>'
+    score = "" if marks.get("score") is None else f"{marks.score:g} of {marks.points:g}"
+    return f"<tr><td>{link}</td><td>{score}</td><td>{html.escape(_found(result))}</td></tr>"
+
+
+def _found(result: Result) -> str:
+    """One line about a result; a learner's own text in it is escaped by the caller."""
+    said = result.reason or result.message
+    line = " ".join(said.splitlines()[:1])[:300]
+    if result.misconception:
+        return f"behaves like “{result.misconception}”. {line}"
+    return line or result.status.replace("_", " ")
+
+
+FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, Summarise, CSSHTMLHeaderPreprocessor]
 
 
 def generate_feedback(root: Path, lab: str, student: str = "*") -> None:

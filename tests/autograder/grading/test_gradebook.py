@@ -96,6 +96,10 @@ def test_feedback_is_written_and_tells_no_secrets(graded):
         assert "BEGIN HIDDEN TESTS" not in page
         assert secret not in page
     assert "ended the Python process" in (root / "feedback" / "crash" / LAB / "tiny.html").read_text()
+    assert (
+        'href="#test_triple"><code>triple</code>'
+        in (root / "feedback" / "blank" / LAB / "tiny.html").read_text()
+    )
     assert "is not a notebook" in (root / "feedback" / "not_json" / LAB / "tiny.html").read_text()
     assert (
         "The grader repaired this notebook"
