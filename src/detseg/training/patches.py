@@ -20,8 +20,8 @@ class PatchBatches:
         self,
         scenes: Scenes,
         size: int = 49,
-        background: int = 40,
-        each_class: int = 18,
+        background: int = 24,
+        each_class: int = 10,
         num_classes: int = 6,
         extract_patches: Callable[..., Tensor] = extract_patches,
     ) -> None:

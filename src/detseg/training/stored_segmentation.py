@@ -30,11 +30,11 @@ WINDOWS = sliding_windows(128, 128, sizes=(20, 28, 40, 56, 80), ratios=(0.6, 1.0
 def train_patch_classifier(
     scenes: Scenes, seed: int = SEED, **options: Any
 ) -> tuple[PatchClassifier, Fitted]:
-    """Balanced patches, 130 a step; the prior is put in afterwards. ``options`` go to `fit`."""
+    """Balanced patches, 74 a step; the prior is put in afterwards. ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = PatchClassifier(backbone()).to(memory_format=torch.channels_last)
     batches = PatchBatches(scenes)
-    recipe = {"epochs": 12, "batch_size": 16, "learning_rate": 2e-3, "seed": seed}
+    recipe = {"epochs": 12, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
     run = fit(model, batches, **{**recipe, **options})
     model.log_prior.copy_(batches.log_prior)
     return model, run
@@ -44,18 +44,18 @@ def train_fcn(scenes: Scenes, skips: int = 3, seed: int = SEED, **options: Any) 
     """All layers at once, skips included; ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = FCN(backbone(), skips=skips).to(memory_format=torch.channels_last)
-    recipe = {"epochs": 8, "batch_size": 16, "learning_rate": 3e-3, "seed": seed}
-    return model, fit(model, SegmentationBatches(scenes), **{**recipe, **options})
+    recipe = {"epochs": 14, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
+    return model, fit(model, SegmentationBatches(scenes, background=0.6), **{**recipe, **options})
 
 
 def train_deconvnet(scenes: Scenes, seed: int = SEED, **options: Any) -> tuple[DeconvNet, list[Fitted]]:
     """The paper's two stages: windows around single objects, then whole scenes. ``options`` go to both `fit`."""
     torch.manual_seed(seed)
     model = DeconvNet(backbone()).to(memory_format=torch.channels_last)
-    windows = SegmentationBatches(ObjectWindows(scenes, seed=seed), background=0.35)
-    whole = SegmentationBatches(scenes, background=0.35)
-    first = {"epochs": 5, "batch_size": 32, "learning_rate": 3e-3, "seed": seed}
-    second = {"epochs": 4, "batch_size": 16, "learning_rate": 1e-3, "seed": seed}
+    windows = SegmentationBatches(ObjectWindows(scenes, seed=seed), background=0.5)
+    whole = SegmentationBatches(scenes, background=0.5)
+    first = {"epochs": 5, "batch_size": 16, "learning_rate": 2e-3, "seed": seed}
+    second = {"epochs": 6, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
     runs = [fit(model, windows, **{**first, **options}), fit(model, whole, **{**second, **options})]
     return model, runs
 
@@ -98,7 +98,7 @@ def make_patch_classifier() -> list[Path]:
     """About two minutes on two cores, and two more to measure it."""
     model, _ = train_patch_classifier(FarmScenes.train())
     recipe = (
-        "AdamW, learning rate 2e-3, weight decay 0.02, 12 epochs of 50 steps, 130 balanced patches a step"
+        "AdamW, learning rate 2e-3, weight decay 0.02, 12 epochs of 100 steps, 74 balanced patches a step"
     )
     return [_save_segmenter(model, "patch_classifier_farm", recipe)]
 
@@ -106,9 +106,9 @@ def make_patch_classifier() -> list[Path]:
 def make_fcn() -> list[Path]:
     """Without and with skips; a minute each on two cores."""
     paths = []
-    for skips in (0, 3):
+    for skips in (3, 0):
         model, _ = train_fcn(FarmScenes.train(), skips=skips)
-        recipe = "AdamW, learning rate 3e-3, weight decay 0.02, batch 16, 8 epochs"
+        recipe = "AdamW, learning rate 2e-3, weight decay 0.02, batch 8, 14 epochs, background thinned to 0.6"
         paths.append(_save_segmenter(model, f"fcn_{2 ** (4 - skips)}s_farm", recipe))
     return paths
 
@@ -117,8 +117,8 @@ def make_deconvnet() -> list[Path]:
     """Two minutes on two cores."""
     model, _ = train_deconvnet(FarmScenes.train())
     recipe = (
-        "AdamW, weight decay 0.02, background thinned to 0.35; windows of 64 x 64: learning rate 3e-3, batch 32, "
-        "5 epochs; scenes: learning rate 1e-3, batch 16, 4 epochs"
+        "AdamW, weight decay 0.02, background thinned to 0.5; windows of 64 x 64: learning rate 2e-3, batch 16, "
+        "5 epochs; scenes: learning rate 1e-3, batch 8, 6 epochs"
     )
     return [_save_segmenter(model, "deconvnet_farm", recipe)]
 
