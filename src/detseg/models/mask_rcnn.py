@@ -85,6 +85,11 @@ class MaskRCNN(FasterRCNN):
             the five parts, cut off from the graph, which are for looking at; and "total", which carries the gradient.
         """
         check_batch(images, targets=targets)
+        for index, target in enumerate(targets):
+            if "instance_masks" not in target:
+                raise ValueError(
+                    f"target {index} has no instance_masks; make batches with DetectionBatches(scenes, masks=True)"
+                )
         features = self.features(images)
         image_size = (images.shape[2], images.shape[3])
         losses, sampled = self.joint_losses(features, targets, image_size, generator)

@@ -134,7 +134,7 @@ def fit_svms(
     """
     hidden = features.hidden.float()  # [N, hidden]
     scale = MEAN_NORM / hidden.norm(dim=1).mean()
-    hidden *= scale
+    hidden = hidden * scale
     generator = torch.Generator().manual_seed(seed)
     for column in range(model.num_classes - 1):
         positives = hidden[features.true_labels == column + 1]
