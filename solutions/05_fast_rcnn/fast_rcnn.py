@@ -118,7 +118,7 @@ print(f"{crops:,} pixels in the crops, {whole:,} in the image: {crops / whole:.0
 # bin's maximum. The number of bins never depends on the size.
 
 # %%
-tiny = torch.tensor([[3.0, 1, 4, 1, 5], [6, 5, 3, 5, 8], [9, 3, 2, 3, 8]])  # H = 3 rows, W = 5 columns
+tiny = torch.tensor([[3.0, 1, 4, 1, 5], [6, 5, 3, 5, 8], [9, 3, 2, 3, 8]])  # H = 3, W = 5
 viewing.show_pyramid(tiny, levels=(1, 2))
 
 # %% [markdown]
@@ -311,7 +311,8 @@ def seconds(pool) -> float:
 # %% tags=["skip-execution"]
 my_pool = verified(roi_pool)
 mine, library = (min(seconds(pool) for _ in range(3)) for pool in (my_pool, layers.roi_pool))
-print(f"yours {mine * 1000:.0f} ms, the library's {library * 1000:.0f} ms: {mine / library:.1f} times")
+whose = "yours" if my_pool is roi_pool else "the stand-in"
+print(f"{whose} {mine * 1000:.0f} ms, the library's {library * 1000:.0f} ms: {mine / library:.1f} times")
 if mine > 5 * library:
     print("Too slow to train with: in section 8 the library's does this part, with the same numbers.")
     my_pool = layers.roi_pool
@@ -784,7 +785,7 @@ viewing.table("Paper: VOC 2007 with VGG16. You: farm scenes with a small VGG.", 
 
 # %% [markdown]
 # Compare the ratios, not the figures: the data, the network and the machine differ. The ratio also grows with the
-# number of proposals: about 600 here, 2,000 in the paper.
+# number of proposals: some 500 here, 2,000 in the paper.
 #
 # **Question 9.** Which share of Fast R-CNN's whole time, proposals included, goes to selective search: in the
 # paper, and on your machine?

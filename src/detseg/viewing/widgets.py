@@ -52,23 +52,23 @@ def _slider(kind: Any, description: str, value: Any, low: Any, high: Any, step: 
 
 
 def explore_roi_bins(
-    features: Tensor, roi: tuple[float, float, float, float] = (25, -10, 60, 30), spatial_scale: float = 1 / 8
+    features: Tensor, roi: tuple[int, int, int, int] = (25, -10, 60, 30), spatial_scale: float = 1 / 8
 ) -> Explorer:
     """Move the corners of a RoI over a map ``[H, W]`` and choose the bins; see cells, bins and maxima."""
     height, width = features.shape
-    far_x, far_y = width / spatial_scale, height / spatial_scale
+    far_x, far_y = round(width / spatial_scale), round(height / spatial_scale)
 
-    def draw(x: tuple[float, float], y: tuple[float, float], rows: int, columns: int) -> Picture:
+    def draw(x: tuple[int, int], y: tuple[int, int], rows: int, columns: int) -> Picture:
         return show_roi_bins(features, (x[0], y[0], x[1], y[1]), (rows, columns), spatial_scale, margin)
 
     margin = 2  # cells beyond the map, to meet bins that are cut or empty
-    reach = margin / spatial_scale
+    reach = round(margin / spatial_scale)
     controls = {
         "x": _slider(
-            ipywidgets.FloatRangeSlider, "x1 and x2 (pixels)", (roi[0], roi[2]), -reach, far_x + reach, 1
+            ipywidgets.IntRangeSlider, "x1 and x2 (pixels)", (roi[0], roi[2]), -reach, far_x + reach, 1
         ),
         "y": _slider(
-            ipywidgets.FloatRangeSlider, "y1 and y2 (pixels)", (roi[1], roi[3]), -reach, far_y + reach, 1
+            ipywidgets.IntRangeSlider, "y1 and y2 (pixels)", (roi[1], roi[3]), -reach, far_y + reach, 1
         ),
         "rows": _slider(ipywidgets.IntSlider, "rows of bins", 2, 1, 6, 1),
         "columns": _slider(ipywidgets.IntSlider, "columns of bins", 3, 1, 6, 1),
