@@ -21,7 +21,7 @@ ORIENTATIONS, MAGNITUDES = 8, 10
 
 def selective_search(
     image: np.ndarray | Tensor,
-    scales: tuple[float, ...] = (40.0, 120.0),
+    scales: tuple[float, ...] = (80.0, 200.0),
     colour_spaces: tuple[str, ...] = ("YCbCr", "HSV"),
     limit: int = 2000,
     min_side: float = 8.0,

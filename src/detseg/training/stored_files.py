@@ -14,6 +14,7 @@ from detseg.proposals.stored import FOLDER, search_scenes, stored_proposals, wri
 from detseg.training.detection import DetectionBatches, evaluate
 from detseg.training.loop import fit
 from detseg.training.pretrain import accuracy, pretrain
+from detseg.training.stored_segmentation import STEPS as SEGMENTATION_STEPS
 
 SEED = 0
 HELD_OUT = 1_000_000  # first seed of the crops that accuracy is measured on
@@ -32,7 +33,7 @@ def make_proposals() -> list[Path]:
 def make_backbone() -> list[Path]:
     """Pre-train MiniVGG on crops; about a minute on two cores."""
     count, epochs = 3500, 5
-    model, run = pretrain(FarmCrops(count), epochs=epochs, seed=SEED)
+    model, _ = pretrain(FarmCrops(count), epochs=epochs, seed=SEED)
     card = {
         "model": "MiniVGG",
         "task": f"classification of {count} farm crops of 64 x 64",
@@ -40,7 +41,6 @@ def make_backbone() -> list[Path]:
         "seed": SEED,
         "data_version": DATA_VERSION,
         "accuracy": round(accuracy(model, FarmCrops(500, first_seed=HELD_OUT)), 3),
-        "seconds": round(run.seconds),
     }
     return [save_weights(model.backbone, "mini_vgg_farm", card)]
 
@@ -51,7 +51,7 @@ def make_fast_rcnn() -> list[Path]:
     train, test = FarmScenes.train(), FarmScenes.test()
     torch.manual_seed(SEED)
     model = FastRCNN(backbone())
-    run = fit(model, DetectionBatches(train, stored_proposals("train")), epochs=epochs, seed=SEED)
+    fit(model, DetectionBatches(train, stored_proposals("train")), epochs=epochs, seed=SEED)
     mean_ap, per_class = evaluate(model, test, stored_proposals("test"))
     card = {
         "model": "FastRCNN",
@@ -61,13 +61,17 @@ def make_fast_rcnn() -> list[Path]:
         "data_version": DATA_VERSION,
         "mean_average_precision": round(mean_ap, 3),
         "average_precision": [round(value, 3) for value in per_class],
-        "seconds": round(run.seconds),
     }
     return [save_weights(model, "fast_rcnn_farm", card)]
 
 
 # In this order: each needs those before it.
-STEPS = {"proposals": make_proposals, "backbone": make_backbone, "fast_rcnn": make_fast_rcnn}
+STEPS = {
+    "proposals": make_proposals,
+    "backbone": make_backbone,
+    "fast_rcnn": make_fast_rcnn,
+    **SEGMENTATION_STEPS,
+}
 
 
 def main() -> None:
