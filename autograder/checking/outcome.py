@@ -133,7 +133,8 @@ def _paragraphs(message: str) -> str:
             continue
         if table:
             parts.append(
-                f'<pre style="margin:.2em 0;background:none;color:inherit">{chr(10).join(table)}</pre>'
+                '<pre style="margin:.2em 0;padding:0;border:none;background:none;color:inherit">'
+                f"{chr(10).join(table)}</pre>"
             )
             table = []
         if line:

@@ -95,7 +95,7 @@ class _Session:
         if self._spent():
             return
         run = self._run(index)
-        cell.outputs = run.outputs
+        cell.outputs, cell.execution_count = run.outputs, run.number
         if run.alive and run.ended == "finished":
             self._defined.append(index)
             return
@@ -121,10 +121,10 @@ class _Session:
             reason = f"the whole notebook ran longer than {self._limits.submission:g} s; {exercise} was not reached"
             return record(cell, Result(exercise, 0.0, possible, "timed_out", reason=reason))
         run = self._run(index)
-        cell.outputs = run.outputs
+        cell.outputs, cell.execution_count = run.outputs, run.number
         if run.alive and run.ended == "finished":
             return record(cell, _result_of(run, exercise, possible, self._broken(answers)))
-        status, reason = _blame(run, f"the check of {exercise}", self._limits.cell)
+        status, reason = _blame(run, f"{exercise}, when it was checked,", self._limits.cell)
         for answer in answers:
             self._culprits[answer] = (status, reason)
         if not run.alive:
@@ -180,6 +180,11 @@ def _blame(run: Run, what: str, seconds: float) -> tuple[str, str]:
     """Status and reason of a run that did not finish."""
     if run.ended == "timed out":
         return "timed_out", f"{what} did not return within {seconds:g} s"
+    if run.exit_code is not None and run.exit_code < 0:
+        return (
+            "crashed",
+            f"{what} crashed the Python process (signal {-run.exit_code}; too much memory, perhaps)",
+        )
     code = "" if run.exit_code is None else f" (exit code {run.exit_code})"
     return "crashed", f"{what} ended the Python process{code}"
 

@@ -35,6 +35,7 @@ class Run:
     ended: str = "finished"
     alive: bool = True
     exit_code: int | None = None
+    number: int | None = None
     seconds: float = 0.0
 
 
@@ -102,6 +103,8 @@ class Kernel:
                 continue
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
+            if message["msg_type"] == "execute_input":
+                run.number = message["content"]["execution_count"]
             size += len(str(message["content"]))
             if size <= MOST_OUTPUT:
                 _collect(message, run.outputs, shown)

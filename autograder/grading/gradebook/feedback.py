@@ -40,7 +40,10 @@ class Summarise(NbGraderPreprocessor):
         graded = [(cell, result) for cell in nb.cells if is_grade(cell) and (result := recorded(cell))]
         rows = "".join(_row(cell.metadata.nbgrader, result) for cell, result in graded)
         table = f"<table><tr><th>exercise</th><th>points</th><th>what was found</th></tr>{rows}</table>"
-        style = "<style>th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}</style>"
+        style = (
+            "<style>th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}"
+            " summary {display: list-item; cursor: pointer}</style>"
+        )
         nb.cells.insert(0, nbformat.v4.new_markdown_cell(style + table, id="grader-summary"))
         return nb, resources
 
@@ -48,7 +51,7 @@ class Summarise(NbGraderPreprocessor):
 def _row(marks: Any, result: Result) -> str:
     name = html.escape(result.exercise)
     link = f'<a href="#{html.escape(marks.grade_id)}"><code>{name}</code></a>'
-    score = "" if marks.get("score") is None else f"{marks.score:g} of {marks.points:g}"
+    score = "" if marks.get("score") is None else f"{marks.score:g}&nbsp;of&nbsp;{marks.points:g}"
     return f"<tr><td>{link}</td><td>{score}</td><td>{html.escape(_found(result))}</td></tr>"
 
 
