@@ -26,7 +26,7 @@ def _head(
     share = torch.rand(rois, 4, generator=generator)
     error = torch.where(torch.arange(4) % 2 == 0, (0.2 + 0.6 * share) * beta, 1.3 * beta + 2 * share)
     error = error * torch.tensor([1.0, -1.0, -1.0, 1.0])
-    return logits, deltas, torch.tensor(labels), deltas[torch.arange(rois), labels] - error
+    return logits, deltas, torch.tensor(labels, dtype=torch.int64), deltas[torch.arange(rois), labels] - error
 
 
 def _labels(generator: torch.Generator, rois: int, classes: int) -> list[int]:
@@ -60,6 +60,11 @@ def _no_background(generator: torch.Generator) -> Iterator[Case]:
     yield Case(_head(generator, [2], 3), "one single RoI")
 
 
+def _no_roi(generator: torch.Generator) -> Iterator[Case]:
+    note = "no RoI at all, where both losses are 0 and still have a graph"
+    yield Case(_head(generator, [], 4), note, gradient_of=(0, 1))
+
+
 def _huge(generator: torch.Generator) -> Iterator[Case]:
     logits, *rest = _head(generator, [1, 0, 3, 2, 0], 4)
     yield Case((logits * 1000, *rest), "logits in the thousands", gradient_of=(0, 1))
@@ -87,16 +92,20 @@ def _random(generator: torch.Generator) -> Iterator[Case]:
 # --- one loss, many ways to write its parts wrong -------------------------------------------------------------
 
 
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
+
+
 def _true_class(deltas: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
     return deltas[torch.arange(len(labels), device=labels.device), labels]  # [R, 4]
 
 
 def _loss(
-    classify: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    classify: Callable[[Tensor, Tensor], Tensor] = _cross_entropy,
     choose: Callable[[Tensor, Tensor, Tensor], Tensor] = _true_class,
     is_positive: Callable[[Tensor], Tensor] = lambda labels: labels > 0,
     distance: Callable[[Tensor, Tensor, float], Tensor] = smooth_l1,
-    reduce: Callable[[Tensor, Tensor], Tensor] = lambda losses, labels: losses.sum() / len(labels),
+    reduce: Callable[[Tensor, Tensor], Tensor] = lambda losses, labels: losses.sum() / max(len(labels), 1),
     join: Callable[[Tensor, Tensor], object] = lambda class_loss, box_loss: (class_loss, box_loss),
 ) -> Callable[..., object]:
     """Class loss, choice of the box, choice of the RoIs, distance, what to divide by: each can be another one."""
@@ -117,8 +126,8 @@ def _all_classes(
 ) -> tuple[Tensor, Tensor]:
     positive = labels > 0
     targets = target_deltas[positive][:, None].expand_as(deltas[positive])  # [P, K, 4]
-    box_loss = smooth_l1(deltas[positive], targets, beta).sum() / len(labels)
-    return F.cross_entropy(class_logits, labels), box_loss
+    box_loss = smooth_l1(deltas[positive], targets, beta).sum() / max(len(labels), 1)
+    return _cross_entropy(class_logits, labels), box_loss
 
 
 def _constant_without_positives(
@@ -126,7 +135,7 @@ def _constant_without_positives(
 ) -> object:
     if bool((labels > 0).any()):
         return _loss()(class_logits, deltas, labels, target_deltas, beta)
-    return F.cross_entropy(class_logits, labels), torch.tensor(0.0)
+    return _cross_entropy(class_logits, labels), torch.tensor(0.0)
 
 
 def _zeros_on_the_cpu(
@@ -135,7 +144,7 @@ def _zeros_on_the_cpu(
     positive = torch.zeros(len(labels), 1)
     positive[labels > 0] = 1.0
     losses = positive * smooth_l1(_true_class(deltas, labels, class_logits), target_deltas, beta)  # [R, 4]
-    return F.cross_entropy(class_logits, labels), losses.sum() / len(labels)
+    return _cross_entropy(class_logits, labels), losses.sum() / max(len(labels), 1)
 
 
 # --- right ones, written differently ------------------------------------------------------------------------
@@ -152,7 +161,7 @@ def _loop(
             for i in range(4):
                 d = (deltas[r, label, i] - target_deltas[r, i]).abs()
                 box_loss = box_loss + (0.5 * d**2 / beta if d < beta else d - 0.5 * beta)
-    return class_loss / len(labels), box_loss / len(labels)
+    return class_loss / max(len(labels), 1), box_loss / max(len(labels), 1)
 
 
 def _by_masks(
@@ -160,9 +169,10 @@ def _by_masks(
 ) -> tuple[Tensor, Tensor]:
     """All classes at once; a one-hot mask leaves the true class of the positives."""
     true_class = F.one_hot(labels, class_logits.shape[1]).to(deltas.dtype)  # [R, K]
-    class_loss = -(class_logits.log_softmax(1) * true_class).sum(1).mean()
+    rois = max(len(labels), 1)
+    class_loss = -(class_logits.log_softmax(1) * true_class).sum() / rois
     losses = smooth_l1(deltas, target_deltas[:, None].expand_as(deltas), beta).sum(2)  # [R, K]
-    return class_loss, (losses * true_class)[:, 1:].sum(1).mean()
+    return class_loss, (losses * true_class)[:, 1:].sum() / rois
 
 
 EXERCISE = Exercise(
@@ -187,6 +197,7 @@ EXERCISE = Exercise(
         Family("gradient", _gradient),
         Family("no positive", _no_positive),
         Family("no background", _no_background, hidden=True),
+        Family("no RoI", _no_roi, hidden=True),
         Family("huge logits", _huge, hidden=True),
         Family("memory layout and dtype", _memory_layout, hidden=True),
         Family("random RoIs", _random, hidden=True),
@@ -282,6 +293,11 @@ EXERCISE = Exercise(
             "torch.tensor(0.0) has no graph: a sum over no RoI is 0 by itself, so no special case is needed.",
         ),
         Misconception(
+            "NaN without RoIs",
+            _loss(classify=F.cross_entropy, reduce=lambda losses, labels: losses.sum() / len(labels)),
+            "The mean of nothing is NaN: divide the sums by max(len(labels), 1).",
+        ),
+        Misconception(
             "losses added",
             _loss(join=lambda class_loss, box_loss: class_loss + box_loss),
             "Return the two losses apart, return class_loss, box_loss: whoever trains adds them and watches each.",
@@ -297,6 +313,6 @@ EXERCISE = Exercise(
         "The class loss is F.cross_entropy(class_logits, labels). The box loss looks only at RoIs with labels > 0.",
         "positive = torch.where(labels > 0)[0], then deltas[positive, labels[positive]] is [P, 4]: "
         "for each positive RoI the box of its true class.",
-        "Sum smooth_l1 over all positives and all four coordinates and divide by len(labels), not by the positives.",
+        "Sum smooth_l1 over the positives and their four coordinates; divide by all RoIs, max(len(labels), 1).",
     ),
 )
