@@ -290,7 +290,7 @@ check(roi_pool, hidden=True)
 # hint("roi_pool")
 
 # %% [markdown]
-# Right first, then fast. A plain loop is a fine answer to the exercise, yet training calls it some 600 times.
+# Right first, then fast. A plain loop is a fine answer to the exercise, yet training calls it a thousand times.
 # Race it, forward and backward, on one training step's worth of RoIs.
 
 # %% tags=["skip-execution"]
@@ -318,7 +318,7 @@ if mine > 5 * library:
     my_pool = layers.roi_pool
 
 # %% [markdown]
-# **Question 31.** At your time for one step, how many minutes would 600 steps of training spend in RoI pooling?
+# **Question 31.** At your time for one step, how many minutes would 1,000 steps of training spend in RoI pooling?
 #
 # <details><summary>Where a slow loop loses its time</summary>
 #
@@ -708,7 +708,7 @@ model = FastRCNN(
 print(f"{sum(weights.numel() for weights in model.parameters()):,} weights")
 
 # %% [markdown]
-# Six passes over the scenes, or 150 seconds, whichever is sooner. The state is saved every 20 seconds: after a
+# Ten passes over the scenes, or 150 seconds, whichever is sooner. The state is saved every 20 seconds: after a
 # restart of the kernel, run the cells again and the training goes on. The stop button ends it in order and keeps
 # what was learned. If it says "out of time", your machine was slow or busy: raise `seconds`, run the cell again, and
 # it goes on.
@@ -718,7 +718,7 @@ curve = viewing.LiveCurve()
 run = fit(
     model,
     DetectionBatches(train, train_proposals),
-    epochs=6,
+    epochs=10,
     seconds=150,
     device=device,
     checkpoint=cache_folder() / "lab5_fast_rcnn.pt",
