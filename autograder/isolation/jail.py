@@ -1,14 +1,16 @@
 """The jail: a zygote moves into a world that holds only what student code may see; each child then gives up the rest.
 
 As root: own mount, network, IPC and process namespaces, a root folder made of read-only binds, a real unprivileged uid.
-Without root: the same inside a user namespace. Where neither can be had there is no jail, and `kind` says so.
+Without root: the same inside a user namespace. Where neither can be had there is no jail, and `problem` says why.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import random
 import resource
+import signal
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,41 +18,55 @@ from pathlib import Path
 
 from . import linux, seccomp
 
-NOBODY = 65534
+# Each child gets a uid of its own from those that systemd sets aside for passing services: no account has them, and two
+# students' processes share no limit and no permission.
+_UIDS = range(61184, 65520)
 SPACE = "/student"  # the only writable folder; not /tmp, below which the course itself may be installed
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_PRIVATE = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one student process may use."""
+    """What one student process may use. A process is all it can have (`seccomp`), so these bound a submission."""
 
     memory_mb: int = 3000  # above what the warm process already has
-    processes: int = 200
-    file_mb: int = 64
+    threads: int = 32
+    file_mb: int = 64  # of each file, and of all files together
+    files: int = 2000
     cpu_seconds: int = 300
     open_files: int = 256
 
 
 def kind() -> str:
     """What kind of jail this machine allows: "root", "user namespace", or "" for none."""
-    if os.geteuid() == 0 and _works(
-        linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET | linux.CLONE_NEWIPC
-    ):
-        return "root"
-    return "user namespace" if _works(linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID) else ""
+    if problem():
+        return ""
+    return "root" if os.geteuid() == 0 else "user namespace"
 
 
-def _works(flags: int) -> bool:
-    """Try it in a child, so that nothing changes here."""
+def problem() -> str:
+    """Why there is no jail on this machine, in one line; empty when there is one. It is tried in a child."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(reading)
         try:
-            linux.unshare(flags)
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return os.waitpid(child, 0)[1] == 0
+            enter([Path("/usr")], [])
+            linux.unshare(linux.CLONE_NEWPID)
+            if (inner := os.fork()) == 0:
+                confine(Limits(), private=True)
+                os._exit(0)
+            if os.waitpid(inner, 0)[1] != 0:
+                raise OSError("a process could not be confined")
+        except BaseException as error:
+            os.write(writing, f"{type(error).__name__}: {error}".splitlines()[0].encode()[:1000])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        reason = said.read().decode(errors="replace")
+    os.waitpid(child, 0)
+    return reason
 
 
 def enter(readable: Iterable[Path], masked: Iterable[Path]) -> None:
@@ -74,19 +90,17 @@ def enter(readable: Iterable[Path], masked: Iterable[Path]) -> None:
         _bind(path, root)
     for path in masked:
         if path.is_dir():
-            linux.mount(
-                "tmpfs", root + str(path), "tmpfs", linux.MS_RDONLY | linux.MS_NOSUID, "mode=755,size=0"
-            )
+            linux.mount("tmpfs", root + str(path), "tmpfs", linux.MS_RDONLY | _PRIVATE, "mode=755,size=4k")
     for name in ("tmp", "proc", "dev/shm", "old", SPACE.strip("/")):
         os.makedirs(f"{root}/{name}", exist_ok=True)
     for name in _DEVICES:
         Path(f"{root}/dev/{name}").touch()
         linux.mount(f"/dev/{name}", f"{root}/dev/{name}", "none", linux.MS_BIND)
+    # children mount a proc of their own over it, which a user namespace may do only where one is in sight
+    linux.mount("/proc", f"{root}/proc", "none", linux.MS_BIND | linux.MS_REC)
     linux.pivot_root(root, f"{root}/old")
     os.chdir("/")
-    with contextlib.suppress(OSError):
-        # a user namespace may mount its own proc only while the old one is still in sight
-        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    os.rmdir(f"/old{root}")
     linux.unmount("/old")
     os.rmdir("/old")
     linux.mount("none", "/", "none", linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY)
@@ -107,8 +121,7 @@ def _bind(path: Path, root: str) -> None:
     else:
         return
     linux.mount(str(path), target, "none", linux.MS_BIND | linux.MS_REC)
-    flags = linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | linux.MS_NOSUID
-    linux.mount("none", target, "none", flags | linux.MS_NODEV)
+    linux.make_read_only(target)
 
 
 def confine(limits: Limits, private: bool) -> None:
@@ -118,31 +131,30 @@ def confine(limits: Limits, private: bool) -> None:
         limits: of this process.
         private: also give it an own writable space, ``/dev/shm`` and ``/proc``; needs a jail that was entered.
     """
-    if private:
-        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC)
-        space = f"mode=1777,size={limits.file_mb}m"
-        for folder in (SPACE, "/dev/shm"):
-            linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, space)
-        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-        os.chdir(SPACE)
     used_mb = _memory_used_mb()
+    owns_uids = _owns_uids()
+    if private:
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET)
+        _mount_private(limits)
+        os.chdir(SPACE)
     for what, most in (
         (resource.RLIMIT_AS, (used_mb + limits.memory_mb) * 2**20),
         (resource.RLIMIT_FSIZE, limits.file_mb * 2**20),
         (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_SIGPENDING, 256),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-    if _may_change_uid():
+        _limit(what, most)
+    if owns_uids:
+        uid = random.SystemRandom().choice(_UIDS)
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-    resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes, limits.processes))
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    _limit(resource.RLIMIT_NPROC, limits.threads)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # the zygote's end is the child's
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     with contextlib.suppress(OSError):  # a uid change has dropped them already
         linux.drop_capabilities()
@@ -150,9 +162,26 @@ def confine(limits: Limits, private: bool) -> None:
     linux.set_seccomp_filter(seccomp.program())
 
 
-def _may_change_uid() -> bool:
+def _mount_private(limits: Limits) -> None:
+    for folder, size_mb in ((SPACE, limits.file_mb), ("/dev/shm", 1)):
+        options = f"mode=1777,size={size_mb}m,nr_inodes={limits.files}"
+        linux.mount("tmpfs", folder, "tmpfs", _PRIVATE, options)
+    try:
+        linux.mount("proc", "/proc", "proc", _PRIVATE)
+    except OSError:  # a container that hides parts of its own /proc; then there is none
+        linux.mount("tmpfs", "/proc", "tmpfs", linux.MS_RDONLY | _PRIVATE, "size=4k")
+
+
+def _limit(what: int, most: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _owns_uids() -> bool:
     """Whether more than one uid is mapped here, as it is outside user namespaces."""
-    return os.getuid() == 0 and int(Path("/proc/self/uid_map").read_text().split()[2]) > NOBODY
+    mapped = Path("/proc/self/uid_map").read_text().split()
+    return os.getuid() == 0 and int(mapped[0]) == 0 and int(mapped[2]) > _UIDS.stop
 
 
 def _memory_used_mb() -> int:

@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
+from . import cgroup
 from .jail import SPACE, Limits
 from .protocol import Channel
+from .zygote import READY
 
 START_SECONDS = 120.0  # a cold disk and a busy machine: importing torch alone can take a minute
+REPLY_SECONDS = 30.0
 
 STUDENT_PRELOAD = (
     "torch",
@@ -64,13 +67,16 @@ class Zygote:
             masked: folders below those that appear empty.
             limits: of each child.
             unsafe: no jail.
+
+        Raises:
+            ZygoteError: it did not start.
         """
-        limits = limits or Limits()
+        self._limits = limits or Limits()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
         arguments = ["--control", str(theirs.fileno()), "--child", child, "--preload", *preload]
         arguments += ["--readable", *map(str, readable), "--masked", *map(str, masked)]
-        arguments += ["--limits", json.dumps(limits.__dict__), *(["--unsafe"] if unsafe else [])]
+        arguments += ["--limits", json.dumps(self._limits.__dict__), *(["--unsafe"] if unsafe else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "autograder.isolation.zygote", *arguments],
             pass_fds=[theirs.fileno()],
@@ -84,9 +90,12 @@ class Zygote:
         theirs.close()
         self._numbers = count()
         self._turn = threading.Lock()  # threads may share a zygote; one request at a time
-        self._control.settimeout(START_SECONDS)
-        self._reply()
-        self._control.settimeout(30.0)
+        cgroup.sweep()
+        try:
+            self._reply(START_SECONDS)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Zygote:
         """Nothing more to do: it is warm."""
@@ -101,55 +110,91 @@ class Zygote:
         self._process.wait()
         self._log.close()
 
+    @property
+    def pid(self) -> int:
+        """Of the warm process."""
+        return self._process.pid
+
     @contextlib.contextmanager
     def child(self) -> Iterator[Child]:
-        """A new child; it is killed at the end of the block, whatever it does."""
+        """A new child; it is killed at the end of the block, whatever it does.
+
+        Raises:
+            ZygoteError: none could be started, or the zygote has gone. This is never the learner's fault.
+        """
         ours, theirs = socket.socketpair()
         number = next(self._numbers)
-        with ours, theirs:
-            with self._turn:
-                socket.send_fds(self._control, [json.dumps({"fork": number}).encode()], [theirs.fileno()])
-                self._reply()
-            theirs.close()
-            child = Child(ours)
-            try:
-                yield child
-            finally:
-                with self._turn:
-                    self._control.send(json.dumps({"end": number}).encode())
-                    child.status = self._reply()["status"]
+        with ours, contextlib.ExitStack() as stack:
+            with theirs:
+                pid = self._ask({"fork": number}, theirs.fileno())["pid"]
+            memory_mb = self._limits.memory_mb + self._limits.file_mb
+            stack.enter_context(cgroup.limited(pid, memory_mb, self._limits.threads))
+            child = Child(ours, pid)
+            stack.callback(self._end, number, child)  # before its groups are removed
+            child.wait_until_ready()
+            yield child
 
-    def _reply(self) -> dict:
+    def _end(self, number: int, child: Child) -> None:
+        child.status = self._ask({"end": number})["status"]
+
+    def _ask(self, order: dict, *descriptors: int) -> dict:
+        with self._turn:
+            try:
+                socket.send_fds(self._control, [json.dumps(order).encode()], list(descriptors))
+            except OSError:
+                raise ZygoteError(self._last_words()) from None
+            reply = self._reply(REPLY_SECONDS)
+        if "error" in reply:
+            raise ZygoteError(reply["error"])
+        return reply
+
+    def _reply(self, seconds: float) -> dict:
+        self._control.settimeout(seconds)
         try:
             reply = self._control.recv(65536)
         except OSError:
             reply = b""
         if not reply:
-            self._process.kill()
-            self._log.seek(0)
-            raise ZygoteError("a warm process ended:\n" + self._log.read().decode(errors="replace")[-2000:])
+            raise ZygoteError(self._last_words())
         return json.loads(reply)
+
+    def _last_words(self) -> str:
+        self._process.kill()
+        self._process.wait()
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace").strip()
+        return f"a warm process ended (status {self._process.returncode}):\n{said[-2000:]}"
 
 
 class Child:
     """A forked process and the socket to it. ``status`` is known once it has ended."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, pid: int) -> None:
         """Talk over this socket."""
         self.connection = connection
         self.channel = Channel(connection)
+        self.pid = pid
         self.status: int | None = None
+
+    def wait_until_ready(self) -> None:
+        """Until it is confined. What happens before is the grader's own doing, afterwards the learner's."""
+        self.connection.settimeout(REPLY_SECONDS)
+        try:
+            said = self.connection.recv(len(READY))
+        except OSError:
+            said = b""
+        if said != READY:
+            raise ZygoteError("a process could not be confined")
 
 
 def student_zygote(view: Path, limits: Limits | None = None, unsafe: bool = False) -> Zygote:
     """A zygote for student processes of the lab that ``view`` was written for."""
-    packages = Path(sysconfig.get_path("purelib"))
     return Zygote(
         "autograder.isolation.student:serve",
         STUDENT_PRELOAD,
         path=[view],
         readable=[*_machine(), view],
-        masked=[packages / name for name in _MASKED],
+        masked=_masked(),
         limits=limits,
         unsafe=unsafe,
     )
@@ -165,8 +210,20 @@ def checker_zygote(unsafe: bool = False) -> Zygote:
 
 def _machine() -> list[Path]:
     """The system's programs and libraries, and Python's own."""
-    prefixes = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]}
-    return [Path(path) for path in _SYSTEM] + sorted(path for path in prefixes if path != Path("/usr"))
+    return [Path(path) for path in _SYSTEM] + sorted(path for path in _prefixes() if path != Path("/usr"))
+
+
+def _prefixes() -> set[Path]:
+    return {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parents[1]}
+
+
+def _masked() -> list[Path]:
+    """Packages of any Python below what a student process sees that hold answers, and conda's copies of packages."""
+    folders = {Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))}
+    for prefix in _prefixes() | {Path("/usr"), Path("/usr/local")}:
+        folders |= set(prefix.glob("lib*/python3*/*-packages"))
+    found = [folder / name for folder in folders for name in _MASKED if (folder / name).is_dir()]
+    return sorted(found + [prefix / "pkgs" for prefix in _prefixes() if (prefix / "pkgs").is_dir()])
 
 
 def _environment(path: Iterable[Path]) -> dict[str, str]:
@@ -176,6 +233,7 @@ def _environment(path: Iterable[Path]) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(map(str, path)),
         "HOME": SPACE,
         "TMPDIR": SPACE,
+        "USER": "student",
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -2,24 +2,27 @@
 
 Forking is safe only from a single thread and before CUDA is touched; both are asserted. Requests and replies are JSON
 datagrams over a Unix socket; a file descriptor travels with a request. When the other side goes away,
-the zygote kills its children and ends.
+the zygote kills its children and ends; when the zygote is killed, its children are.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from . import jail, linux
+
+READY = b"!"  # what a child says once it is confined
 
 
 def main() -> None:
@@ -71,21 +74,26 @@ def _serve(
         if "fork" in order:
             if safe:
                 linux.unshare(linux.CLONE_NEWPID)
-            pid = os.fork()
-            if pid == 0:
-                _become(control, own_namespace, descriptors[0], run, limits, safe)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    _become(control, own_namespace, descriptors[0], run, limits, safe)
+                children[order["fork"]] = pid
+                reply = {"pid": pid}
+            except OSError as error:  # the machine is full; the next one may fit again
+                reply = {"error": f"no process could be started: {error}"}
             if safe:
                 linux.setns(own_namespace, linux.CLONE_NEWPID)
             os.close(descriptors[0])
-            children[order["fork"]] = pid
-            reply = {"pid": pid}
         else:
             reply = {"status": _kill(children.pop(order["end"]))}
         control.send(json.dumps(reply).encode())
 
 
 def _kill(pid: int) -> int:
-    """End a child whatever it does; its exit code, or minus the signal that ended it."""
+    """End a child and what it started, whatever it does; its exit code, or minus the signal that ended it."""
+    with contextlib.suppress(OSError):  # without a process namespace its children would live on
+        os.killpg(pid, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -111,18 +119,15 @@ def _become(
         for standard in (0, 1, 2):
             os.dup2(null, standard)
         os.closerange(3, keep)
-        os.closerange(keep + 1, 65536)
+        os.closerange(keep + 1, max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 65536))
         if safe:
             jail.confine(limits, private=True)
         random.seed()
-        __import__("torch").seed()
+        sys.modules["torch"].seed()
+        connection.sendall(READY)
         run(connection)
         status = 0
-    except SystemExit:
-        status = 0
-    except BaseException:
-        traceback.print_exc(file=sys.__stderr__)
-    finally:
+    finally:  # not even an error may bring a child back into the zygote's loop
         os._exit(status)
 
 
