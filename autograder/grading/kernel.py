@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import shutil
 import signal
@@ -139,7 +140,7 @@ def _said(message: dict[str, Any]) -> str:
     value = (
         content.get("data", {}).get("state", {}).get("value") if message["msg_type"] == "comm_msg" else None
     )
-    return value if isinstance(value, str) and "<" not in value else ""
+    return html.unescape(value) if isinstance(value, str) and "<" not in value else ""
 
 
 def _collect(message: dict[str, Any], outputs: list[Any], shown: dict[str, Any]) -> None:
