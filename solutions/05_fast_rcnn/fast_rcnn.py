@@ -575,7 +575,7 @@ print(f"six classes, all logits equal: class loss {class_loss:.3f}, box loss {bo
 #
 # <details><summary>Answer</summary>
 #
-# Each class has probability 1/6; the cross-entropy is -ln(1/6) = 1.792.
+# Each class has probability 1/6, so the cross-entropy is -ln(1/6) = 1.792.
 #
 # </details>
 
@@ -712,6 +712,15 @@ print(f"{sum(weights.numel() for weights in model.parameters()):,} weights")
 # restart of the kernel, run the cells again and the training goes on. The stop button ends it in order and keeps
 # what was learned. If it says "out of time", your machine was slow or busy: raise `seconds`, run the cell again, and
 # it goes on.
+#
+# <details><summary>Where this differs from the paper</summary>
+#
+# - 8 images a step with 32 RoIs each, not 2 with 64: our images are small.
+# - Background is IoU below 0.5; the paper takes 0.1 to 0.5, to meet harder examples.
+# - RoI pooling to 5 x 5, not 7 x 7: our largest map has 16 x 16 cells.
+# - 300 proposals an image, not 2,000; AdamW and batch normalisation, to learn in minutes.
+#
+# </details>
 
 # %% tags=["skip-execution"]
 curve = viewing.LiveCurve()

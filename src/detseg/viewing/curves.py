@@ -59,17 +59,15 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
 
 
 def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> Picture:
-    """The losses of a training run over its steps, as running means over ``smooth`` steps."""
+    """The losses of a training run over its steps, as means over the last ``smooth`` steps."""
     figure = new_figure(7.0, 2.9)
     axes = figure.subplots()
     ends = []
     for (name, values), colour, style in zip(
         history.items(), (BLUE, RED, GREEN, ORANGE) * 4, ("-", "--", "-.", ":") * 4, strict=False
     ):
-        losses = torch.tensor(list(values))
-        width = max(1, min(smooth, len(losses)))
-        means = losses.unfold(0, width, 1).mean(1) if len(losses) else losses  # [steps - width + 1]
-        axes.plot(range(width, width + len(means)), means.numpy(), style, color=colour, label=name)
+        means = _running_mean(torch.tensor(list(values)), smooth)
+        axes.plot(range(1, len(means) + 1), means.numpy(), style, color=colour, label=name)
         if len(means):
             ends.append(f"the {name} loss goes from {means[0]:.2f} to {means[-1]:.2f}")
     axes.set_xlabel("step")
@@ -79,8 +77,17 @@ def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> P
     if ends:
         axes.legend()
     return picture(
-        figure, f"Training curves, running means over {smooth} steps: {'; '.join(ends) or 'no step yet'}."
+        figure,
+        f"Training curves, each point the mean of the last {smooth}: {'; '.join(ends) or 'no step yet'}.",
     )
+
+
+def _running_mean(values: torch.Tensor, width: int) -> torch.Tensor:
+    """The mean of the last ``width`` values at each place, of fewer at the beginning."""
+    sums = torch.cat([values.new_zeros(1), values]).cumsum(0)  # [steps + 1]
+    end = torch.arange(1, len(values) + 1)
+    start = (end - width).clamp(min=0)
+    return (sums[end] - sums[start]) / (end - start)
 
 
 def _smooth(d: torch.Tensor, beta: float) -> torch.Tensor:

@@ -82,6 +82,11 @@ def test_coverage_counts_overlapping_proposals() -> None:
     assert "3 at row 7, column 9" in picture.alt
 
 
+def test_a_training_curve_starts_at_the_first_loss() -> None:
+    picture = viewing.show_training({"class": [1.8, 1.0, 0.2]}, smooth=2)
+    assert "the class loss goes from 1.80 to 0.60" in picture.alt
+
+
 def test_only_confident_detections_are_shown_and_counted() -> None:
     boxes = torch.tensor([[4.0, 6, 30, 40], [20, 3, 60, 44], [1, 1, 9, 20]])
     found = (boxes, torch.tensor([0.9, 0.7, 0.4]), torch.tensor([2, 2, 4]))
