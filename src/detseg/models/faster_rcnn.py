@@ -85,7 +85,8 @@ class FasterRCNN(nn.Module):
 
     def propose(self, features: Tensor, image_size: tuple[int, int]) -> list[Tensor]:
         """Proposals of each image as they are used for testing, ``[P, 4]``, best first."""
-        return self.rpn.propose(*self.rpn(features), image_size, *self.test_proposals)
+        objectness, deltas, anchors = self.rpn(features)
+        return self.rpn.propose(objectness, deltas, anchors, image_size, *self.test_proposals)
 
     def losses(
         self, images: Tensor, targets: list[dict[str, Tensor]], generator: torch.Generator

@@ -167,10 +167,10 @@ class RegionClassifier(nn.Module, ABC):
             rows = rows[self.nms(boxes[rows, column], scores[rows, column], nms_threshold)]
             kept_rows.append(rows)
             kept_classes.append(torch.full_like(rows, column))
-        row, column = torch.cat(kept_rows), torch.cat(kept_classes)
-        best = scores[row, column].argsort(descending=True, stable=True)[:limit]
-        row, column = row[best], column[best]
-        return boxes[row, column], scores[row, column], column + 1
+        kept, classes = torch.cat(kept_rows), torch.cat(kept_classes)  # 2 x [of all classes]
+        best = scores[kept, classes].argsort(descending=True, stable=True)[:limit]
+        kept, classes = kept[best], classes[best]  # 2 x [D]
+        return boxes[kept, classes], scores[kept, classes], classes + 1
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def fit_svm(
         loss.backward()
         return loss
 
-    optimiser.step(objective)  # type: ignore[arg-type]
+    optimiser.step(objective)
     return weight.detach(), bias.detach()
 
 

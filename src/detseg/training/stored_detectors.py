@@ -1,5 +1,6 @@
 """The recipes of the stored detectors: R-CNN, SPP-net (lab 4), Faster R-CNN (lab 6), Mask R-CNN (lab 7)."""
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -108,7 +109,7 @@ def make_mask_rcnn() -> list[Path]:
     return [_save(model, "mask_rcnn_farm", recipe, mean_ap, per_class, **masks)]
 
 
-STEPS = {
+STEPS: dict[str, Callable[[], list[Path]]] = {
     "rcnn": make_rcnn,
     "sppnet": make_sppnet,
     "faster_rcnn": make_faster_rcnn,
