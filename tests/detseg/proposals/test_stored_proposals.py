@@ -91,5 +91,7 @@ def test_what_is_stored_is_what_the_search_finds_and_covers_the_objects():
     assert max(len(boxes) for boxes in proposals) <= 300
     for index in (0, 7):
         assert torch.equal(proposals[index], selective_search(scenes[index][0], limit=300))
-    best = torch.cat([box_iou(scenes[index][1]["boxes"], proposals[index]).amax(dim=1) for index in range(40)])
+    best = torch.cat(
+        [box_iou(scenes[index][1]["boxes"], proposals[index]).amax(dim=1) for index in range(40)]
+    )
     assert (best >= 0.5).float().mean() >= 0.9
