@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from detseg.boxes import box_iou
-from detseg.boxes import nms as reference
+from detseg.boxes import nms as library_nms
 
 from .exercise import Case, Exercise, Family, Misconception, Mismatch
 
@@ -92,6 +92,11 @@ def _random(generator: torch.Generator) -> Iterator[Case]:
         )
 
 
+def reference(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """The library's, with the exercise's arguments only."""
+    return library_nms(boxes, scores, iou_threshold)
+
+
 # --- what is asked of the kept indices ------------------------------------------------------------------------
 
 
@@ -129,8 +134,8 @@ def _why(case: Case, yours: list[int], expected: list[int], place: int) -> str:
             return f"box {mine} must be dropped; its IoU with {better}."
     right = expected[place]
     if right in yours:
-        better, worse = float(scores[right]), float(scores[mine])
-        return f"box {mine} has a score of {worse:.3g}; next is box {right} with {better:.3g}."
+        first, second = float(scores[mine]), float(scores[right])
+        return f"box {mine} has a score of {first:.3g}; next is box {right} with {second:.3g}."
     most = float(box_iou(boxes[[right]], boxes[expected[:place]]).max()) if place else 0.0
     return f"box {right} must be kept here; its IoU with the boxes kept before it is at most {most:.3g}."
 
@@ -205,7 +210,7 @@ EXERCISE = Exercise(
     minutes=25,
     oracle=reference,
     judge=_judge,
-    delegates=("torchvision.*",),
+    delegates=("torchvision.*", "detseg.boxes.nms.*"),
     families=(
         Family("ordinary boxes", _ordinary, weight=2),
         Family("chain", _chain, weight=2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from detseg.layers import spatial_pyramid_pool as reference
@@ -137,6 +138,19 @@ def _padded_bins(cells: int, bins: int) -> Bins:
     return [(max(i * size - before, 0), max((i + 1) * size - before, 0)) for i in range(bins)]
 
 
+def _windows(window: Callable[[int, int], tuple[int, int]]) -> Callable[[Tensor, Sequence[int]], Tensor]:
+    """One `max_pool2d` for each level, with a window and a stride made from the cells and the level."""
+
+    def spatial_pyramid_pool(features: Tensor, levels: Sequence[int]) -> Tensor:
+        grids = []
+        for level in levels:
+            (height, down), (width, right) = (window(cells, level) for cells in features.shape[2:])
+            grids.append(F.max_pool2d(features, (height, width), (down, right)))
+        return _level_by_level(grids)
+
+    return spatial_pyramid_pool
+
+
 # --- right ones, written differently ------------------------------------------------------------------------
 
 
@@ -195,9 +209,14 @@ EXERCISE = Exercise(
             "A bin ends at ceil((i + 1) H / l), not at the floor: neighbours may share cells.",
         ),
         Misconception(
+            "max_pool2d with one window",
+            _windows(lambda cells, level: (cells // level, cells // level)),
+            "A window of H // l cells leaves a rest when l does not divide H: cut each bin out and take its maximum.",
+        ),
+        Misconception(
             "window and stride from the paper",
-            _loop(rows=lambda a, n: [(i * (a // n), i * (a // n) + -(-a // n)) for i in range(n)]),
-            "ceil(H / l) cells every floor(H / l) miss the map's end; compute each bin's own start and end.",
+            _windows(lambda cells, level: (-(-cells // level), cells // level)),
+            "ceil(H / l) cells every floor(H / l) can make more than l bins; compute each bin's own start and end.",
         ),
         Misconception(
             "map padded to a multiple of the level",
