@@ -22,13 +22,17 @@ from nbformat import NotebookNode
 
 from autograder.checking import Outcome
 from autograder.exercises import UnknownExercise, load
-from autograder.isolation.protocol import ProtocolError
+from autograder.isolation.protocol import Late, ProtocolError
 from autograder.isolation.student_view import write_student_view
+from autograder.isolation.text import plain
 from autograder.isolation.warm import Child, checker_zygote, student_zygote
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
 from .record import record, record_error
 from .result import OUTCOME, Result, from_outcome
+
+MOST_BYTES = 2**20  # of an answer to this process, which has more to lose than the confined ones
+PRINTED, ERROR = 20_000, 2_000  # characters of a cell's output and of its error that are kept
 
 
 class Cancelled(Exception):
@@ -91,6 +95,9 @@ def execute(
         seed: of the hidden cases.
         limits: the deadlines.
         stopped: asked between two cells; when it says yes, `Cancelled` is raised.
+
+    Raises:
+        ZygoteError: the machine could not run the submission. Nothing is known of it then: grade it again.
     """
     session = _Session(notebook, graders, seed, limits)
     try:
@@ -137,7 +144,7 @@ class _Session:
         try:
             ran = self._run(index)
         except ProtocolError as error:
-            status, reason = self._blame(str(error), "this cell", self._limits.cell)
+            status, reason = _blame(error, "this cell", self._limits.cell)
             self._culprits[index] = (status, reason)
             self.close()
             record_error(cell, status, reason)
@@ -150,24 +157,26 @@ class _Session:
         name = exercise_name(grade_id(cell) or "")
         possible = float(marks(cell).get("points", 0))
         answers = self._answers(index, name)
-        for answer in answers:
-            if answer in self._culprits:
-                status, reason = self._culprits[answer]
-                return Result(name, 0.0, possible, status, reason=f"{name} was not checked: {reason}")
         try:
             load(name)
         except UnknownExercise as error:
             return Result(name, 0.0, possible, "crashed", reason=str(error))
         started = time.monotonic()
+        self._ensure_student()
+        for answer in answers:
+            if answer in self._culprits:
+                status, reason = self._culprits[answer]
+                return Result(name, 0.0, possible, status, reason=f"{name} was not checked: {reason}")
+        if self._spent():
+            reason = (
+                f"the whole notebook ran longer than {self._limits.submission:g} s; {name} was not reached"
+            )
+            return Result(name, 0.0, possible, "timed_out", reason=reason)
         try:
-            self._ensure_student()
-            if self._spent():
-                reason = f"the whole notebook ran longer than {self._limits.submission:g} s; {name} was not reached"
-                return Result(name, 0.0, possible, "timed_out", reason=reason)
             outcome = self._check(name)
         except ProtocolError as error:
             self.close()
-            status, reason = self._blame(str(error), f"the check of {name}", self._limits.exercise)
+            status, reason = _blame(error, f"the check of {name}", self._limits.exercise)
             return Result(name, 0.0, possible, status, reason=reason)
         broken = self._broken(answers)
         if broken and outcome["status"] == "not_attempted":
@@ -181,10 +190,11 @@ class _Session:
         with self._graders.checker.child() as checker:
             order = f"{name}\nTrue\n{self._seed}".encode()
             socket.send_fds(checker.connection, [order], [self._student.connection.fileno()])
-            answer = checker.channel.receive(self._left(self._limits.exercise))
-        if not answer["alive"]:
+            answer = checker.channel.receive(self._left(self._limits.exercise), MOST_BYTES, tensors=False)
+        outcome = _outcome(answer, name)
+        if answer["alive"] is not True:
             self.close()
-        return answer["outcome"]
+        return outcome
 
     def _answers(self, index: int, name: str) -> list[int]:
         """The solution cells a graded cell is about: those of its exercise, else those since the last graded cell."""
@@ -205,10 +215,12 @@ class _Session:
 
     def _run(self, index: int) -> dict[str, Any]:
         self._ensure_student(but=index)
-        assert self._student is not None
+        if self._student is None:
+            raise Late("the time of the whole notebook is over")
         cell = {"label": f"cell {index}", "source": self._cells[index].source}
-        self._student.channel.send({"do": "run", "with": cell})
-        ran = self._student.channel.receive(self._left(self._limits.cell))
+        seconds = self._left(self._limits.cell)
+        self._student.channel.send({"do": "run", "with": cell}, seconds)
+        ran = self._student.channel.receive(seconds, MOST_BYTES, tensors=False)
         if type(ran) is not dict:
             raise ProtocolError("the process answered with something that is not an answer")
         return ran
@@ -221,17 +233,9 @@ class _Session:
                 try:
                     self._run(index)
                 except ProtocolError as error:
-                    self._culprits[index] = self._blame(
-                        str(error), "this cell, run again,", self._limits.cell
-                    )
+                    self._culprits[index] = _blame(error, "this cell, run again,", self._limits.cell)
                     self.close()
                     break
-
-    def _blame(self, error: str, what: str, seconds: float) -> tuple[str, str]:
-        """Status and reason of something that did not finish."""
-        if error.startswith("no answer within"):
-            return "timed_out", f"{what} did not return within {seconds:g} s"
-        return "crashed", f"{what} ended the process: {error}"
 
     def _left(self, seconds: float) -> float:
         return min(seconds, max(self._end - time.monotonic(), 1.0))
@@ -240,14 +244,33 @@ class _Session:
         return time.monotonic() > self._end
 
 
+def _blame(error: ProtocolError, what: str, seconds: float) -> tuple[str, str]:
+    """Status and reason of something that did not finish."""
+    if isinstance(error, Late):
+        return "timed_out", f"{what} did not return within {seconds:g} s"
+    return "crashed", f"{what} ended the process: {error}"
+
+
+def _outcome(answer: Any, name: str) -> dict[str, Any]:
+    """The outcome in the checker's answer. The checker reads a learner's bytes, so it is not believed blindly."""
+    try:
+        outcome = Outcome.from_dict(answer["outcome"])
+        if outcome.name == name and 0 <= outcome.points <= outcome.possible == load(name).points:
+            str(outcome)  # a status that nobody knows cannot be shown
+            return outcome.as_dict()
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise ProtocolError("the checker's answer is no outcome")
+
+
 def _outputs(ran: dict[str, Any]) -> list[Any]:
     """A cell's outputs as nbformat has them; text only, so that no script of a learner's reaches a browser."""
     outputs = []
-    if printed := ran.get("printed"):
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=str(printed)))
+    if printed := plain(ran.get("printed"), PRINTED):
+        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=printed))
     if type(error := ran.get("error")) is dict:
-        name, message = str(error.get("type"))[:200], str(error.get("message"))
-        trace = [line for line in (str(error.get("where")), f"{name}: {message}") if line]
+        name, message = plain(error.get("type"), 200), plain(error.get("message"), ERROR)
+        trace = [line for line in (plain(error.get("where"), ERROR), f"{name}: {message}") if line]
         outputs.append(nbformat.v4.new_output("error", ename=name, evalue=message, traceback=trace))
     return outputs
 

@@ -34,10 +34,14 @@ def check_remotely(channel: Channel, name: str, hidden: bool, seed: int) -> tupl
         return Outcome(name, "crashed", 0.0, exercise.points, str(error), seed=seed, hidden=hidden), False
     if function.kind != "function":
         return _without_function(name, function.kind, hidden, seed), True
-    return check(function, name, hidden=hidden, seed=seed), function.alive
+    try:
+        return check(function, name, hidden=hidden, seed=seed), function.alive
+    except Exception as error:  # a value that no comparison was made for
+        message = f"The answers of {name} could not be compared ({type(error).__name__})."
+        return Outcome(name, "crashed", 0.0, exercise.points, message, seed=seed, hidden=hidden), False
 
 
-def _without_function(name: str, kind: object, hidden: bool, seed: int) -> Outcome:
+def _without_function(name: str, kind: str, hidden: bool, seed: int) -> Outcome:
     possible = load(name).points
     if kind == "missing":
         message = (

@@ -53,7 +53,7 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
 
 
 def make_read_only(target: str) -> None:
-    """No writing, no set-uid programs, no devices on a mount and on those below it (Linux 5.12; before: on it alone)."""
+    """No writing, set-uid programs or devices on a mount and on those below it (before Linux 5.12: on it alone)."""
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID | _MOUNT_ATTR_NODEV)
     result = _libc.syscall(
         ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD), target.encode(), ctypes.c_uint(_AT_RECURSIVE),

@@ -22,6 +22,7 @@ from torch import Tensor
 from ..checking import device as devices
 
 MAX_MESSAGE = 64 * 2**20  # bytes
+MAX_HEADER = 4 * 2**20  # of them; parsed JSON takes up to thirty times as much memory
 MAX_DEPTH = 12
 MAX_ITEMS = 100_000
 
@@ -38,6 +39,10 @@ class ProtocolError(Exception):
     """The other side sent something that is not a message, or too much of it, or went away."""
 
 
+class Late(ProtocolError):
+    """The other side did not answer, or not listen, in time."""
+
+
 # --- values to bytes ------------------------------------------------------------------------------------------
 
 
@@ -52,9 +57,9 @@ def encode(value: Any) -> bytes:
     body = b"".join(tensors)
     size = 4 + len(header) + len(body)
     if size > MAX_MESSAGE:
-        raise ProtocolError(
-            f"a value of {size / 2**20:.0f} MiB is too large to send (at most {MAX_MESSAGE >> 20} MiB)"
-        )
+        raise ProtocolError(f"{size / 2**20:.0f} MiB are too much to send (at most {MAX_MESSAGE >> 20} MiB)")
+    if len(header) > MAX_HEADER:
+        raise ProtocolError(f"a value with {len(header)} characters of text and numbers is too large to send")
     return struct.pack("!QI", size, len(header)) + header + body
 
 
@@ -64,7 +69,7 @@ def _pack(value: Any, tensors: list[bytes], depth: int) -> Any:
     if value is None or type(value) in (bool, str):
         return value
     if type(value) is int:
-        return value if abs(value) < 2**63 else {"int": hex(value)[:2000]}
+        return _int(value)
     if type(value) is float:
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, Tensor):
@@ -109,29 +114,26 @@ def _is_permuted(tensor: Tensor) -> bool:
 # --- bytes to values ------------------------------------------------------------------------------------------
 
 
-def decode(message: bytes) -> Any:
+def decode(message: bytes, tensors: bool = True) -> Any:
     """The value of a message (without its first 8 bytes).
+
+    Args:
+        message: what came.
+        tensors: whether tensors and generators may be in it.
 
     Raises:
         ProtocolError: the bytes are not a message.
     """
     try:
         (length,) = struct.unpack_from("!I", message)
+        if length > MAX_HEADER:
+            raise ProtocolError(f"a header of {length} bytes (at most {MAX_HEADER})")
         header = json.loads(message[4 : 4 + length].decode(), parse_constant=_no_constant)
-        reader = _Reader(memoryview(message)[4 + length :])
+        reader = _Reader(memoryview(message)[4 + length :], tensors)
         value = reader.unpack(header, 0)
     except ProtocolError:
         raise
-    except (
-        struct.error,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        RecursionError,
-        RuntimeError,
-        OverflowError,
-    ) as error:
+    except Exception as error:  # whatever json, torch or a lack of memory make of hostile bytes
         raise ProtocolError(f"not a message ({type(error).__name__})") from None
     if reader.left:
         raise ProtocolError(f"{reader.left} bytes too many")
@@ -145,8 +147,9 @@ def _no_constant(name: str) -> None:
 class _Reader:
     """Walks a header and takes the tensors' bytes in order."""
 
-    def __init__(self, body: memoryview) -> None:
+    def __init__(self, body: memoryview, tensors: bool) -> None:
         self._body = body
+        self._tensors = tensors
         self._items = 0
 
     @property
@@ -157,14 +160,18 @@ class _Reader:
         self._items += 1
         if depth > MAX_DEPTH or self._items > MAX_ITEMS:
             raise ProtocolError("nested too deeply, or too many values")
-        if packed is None or isinstance(packed, (bool, int, float, str)):
+        if packed is None or isinstance(packed, (bool, float)):
             return packed
+        if isinstance(packed, str):
+            return _str(packed)
+        if isinstance(packed, int):
+            return _int(packed)
         if isinstance(packed, list):
             return [self.unpack(item, depth + 1) for item in packed]
         ((kind, content),) = packed.items()
-        if kind == "tensor":
+        if kind == "tensor" and self._tensors:
             return self._tensor(*content)
-        if kind == "generator":
+        if kind == "generator" and self._tensors:
             return torch.Generator().manual_seed(_int(content))
         if kind == "tuple":
             return tuple(self.unpack(item, depth + 1) for item in content)
@@ -172,14 +179,12 @@ class _Reader:
             return {_str(key): self.unpack(item, depth + 1) for key, item in content}
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
-        if kind == "int":
-            return int(_str(content), 16)
         raise ProtocolError(f"unknown kind {kind!r:.40}")
 
     def _tensor(self, name: Any, shape: Any, order: Any, on_device: Any) -> Tensor:
         dtype = DTYPES.get(name) if isinstance(name, str) else None
         if dtype is None or not isinstance(shape, list) or len(shape) > 16:
-            raise ProtocolError(f"unknown tensor {name!r:.40} {shape!r:.80}")
+            raise ProtocolError(f"unknown tensor {name!r:.40}")
         sizes = [_int(size) for size in shape]
         if any(size < 0 for size in sizes):
             raise ProtocolError("a negative size")
@@ -206,15 +211,16 @@ def _in_memory_order(tensor: Tensor, order: Any) -> Tensor:
 
 
 def _int(value: Any) -> int:
-    if type(value) is not int:
-        raise ProtocolError(f"{value!r:.40} is not an integer")
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise ProtocolError("not an integer of 64 bits")
     return value
 
 
 def _str(value: Any) -> str:
+    """With a question mark for each half of a surrogate pair, which could be written to no file."""
     if type(value) is not str:
-        raise ProtocolError(f"{value!r:.40} is not a string")
-    return value
+        raise ProtocolError("not a string")
+    return value.encode("utf-8", "replace").decode()
 
 
 # --- over a socket ----------------------------------------------------------------------------------------------
@@ -240,17 +246,22 @@ class Channel:
             try:
                 view = view[self.connection.send(view) :]
             except TimeoutError:
-                raise ProtocolError(f"nobody listened for {seconds:g} s") from None
+                raise Late(f"nobody listened for {seconds:g} s") from None
             except OSError as error:
                 raise ProtocolError("the process ended") from error
 
-    def receive(self, seconds: float) -> Any:
-        """The next value, within ``seconds`` from now."""
+    def receive(self, seconds: float, most: int = MAX_MESSAGE, tensors: bool = True) -> Any:
+        """The next value, within ``seconds`` from now and in at most ``most`` bytes.
+
+        Raises:
+            Late: it did not come in time, however much of it came.
+            ProtocolError: what came is no message, or nothing comes any more.
+        """
         deadline = time.monotonic() + seconds
         (size,) = struct.unpack("!Q", self._read(8, deadline, seconds))
-        if not 4 <= size <= MAX_MESSAGE:
-            raise ProtocolError(f"a message of {size} bytes (at most {MAX_MESSAGE})")
-        return decode(self._read(size, deadline, seconds))
+        if not 4 <= size <= most:
+            raise ProtocolError(f"a message of {size} bytes (at most {most})")
+        return decode(self._read(size, deadline, seconds), tensors)
 
     def close(self) -> None:
         """Close the socket."""
@@ -263,7 +274,7 @@ class Channel:
             try:
                 part = self.connection.recv(min(count - len(parts), 2**20))
             except TimeoutError:
-                raise ProtocolError(f"no answer within {seconds:g} s") from None
+                raise Late(f"no answer within {seconds:g} s") from None
             except OSError as error:
                 raise ProtocolError("the process ended") from error
             if not part:
@@ -275,5 +286,5 @@ class Channel:
 def _left(deadline: float, seconds: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise ProtocolError(f"no answer within {seconds:g} s")
+        raise Late(f"no answer within {seconds:g} s")
     return left

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from ..exercises import Exercise
 from .protocol import Channel, ProtocolError
+from .text import plain
 
 SECONDS = 60.0  # for one message; the checker's own time limit for a case is shorter
+PRINTED = 20_000  # characters
 
 
 class ProcessEnded(Exception):
@@ -35,7 +37,7 @@ class RemoteFunction:
         self._lost: BaseException | None = None
         self.found: str | None = None
         described = self._ask("describe", name=name)
-        self.kind = described.get("kind")
+        self.kind = plain(described.get("kind"), 20)
         if isinstance(described.get("parameters"), list):
             self.__signature__ = _signature(described["parameters"])
 
@@ -49,10 +51,9 @@ class RemoteFunction:
             gradient_of=gradient_of,
             watch=list(self._watched),
         )
-        print(str(reply.get("printed", "")), end="")
-        if reply.get("called"):
-            self.found = str(reply["called"])
-        if reply.get("error"):
+        print(plain(reply.get("printed"), PRINTED), end="")
+        self.found = self.found or " ".join(plain(reply.get("called"), 200).split()) or None
+        if reply.get("error") is not None:
             raise _exception(reply["error"])
         _write_back(arguments, reply.get("after"))
         value, tracked = reply.get("value"), reply.get("tracked")
@@ -60,7 +61,9 @@ class RemoteFunction:
         if not gradient_of or not isinstance(tracked, list) or len(tracked) != len(leaves):
             return value
         followed = [
-            leaf for leaf, track in zip(leaves, tracked, strict=True) if track and leaf.is_floating_point()
+            leaf
+            for leaf, track in zip(leaves, tracked, strict=True)
+            if track is True and leaf.is_floating_point()
         ]
         if not followed:
             return value
@@ -84,9 +87,10 @@ class RemoteFunction:
     def vjp(self, cotangents: list[Tensor]) -> list[Tensor | None]:
         """Gradients of the last call."""
         reply = self._ask("vjp", cotangents=cotangents)
-        if reply.get("error"):
+        if reply.get("error") is not None:
             raise _exception(reply["error"])
-        return reply.get("gradients", [])
+        gradients = reply.get("gradients")
+        return gradients if type(gradients) is list else []
 
     def _ask(self, what: str, **details: Any) -> dict[str, Any]:
         if self._lost is not None:
@@ -137,7 +141,7 @@ def _exception(described: Any) -> BaseException:
     """An error like the one over there. ``where`` is the learner's line."""
     if type(described) is not dict:
         return ProcessEnded("the process answered with something that is not an error")
-    name, message = str(described.get("type")), str(described.get("message"))[:1000]
+    name, message = plain(described.get("type"), 100), plain(described.get("message"), 1000)
     known = getattr(builtins, name, None)
     error: BaseException
     if inspect.isclass(known) and issubclass(known, Exception):
@@ -149,7 +153,7 @@ def _exception(described: Any) -> BaseException:
         error = RuntimeError(f"{name}: {message}")
     else:
         error = type(name if name.isidentifier() else "Error", (Exception,), {})(message)
-    error.where = str(described.get("where", ""))[:500]  # type: ignore[attr-defined]
+    error.where = " ".join(plain(described.get("where"), 500).split())  # type: ignore[attr-defined]
     return error
 
 
@@ -159,7 +163,7 @@ def _signature(parameters: list[Any]) -> inspect.Signature | None:
         return inspect.Signature(
             [
                 inspect.Parameter(
-                    str(name),
+                    plain(name, 100),
                     inspect._ParameterKind(kind),
                     default=None if optional else inspect.Parameter.empty,
                 )

@@ -61,6 +61,7 @@ def _serve(
     # Children get process namespaces of their own; after each fork the zygote takes its own one back.
     own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY) if safe else -1
     children: dict[int, int] = {}
+    reply: dict[str, int | str]
     while True:
         try:
             request, descriptors, _, _ = socket.recv_fds(control, 65536, 1)
