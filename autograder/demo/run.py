@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -105,9 +106,9 @@ def _class(root: Path, build: Path, console: Console, jobs: int) -> list[str]:
             os.environ["AUTOGRADER_SEED"] = before
     show(reports, console, "Lab 5: the class")
     where = _short(course, root)
-    console.print(
-        f"\nIn the browser: cd {where} && jupyter lab    then: Nbgrader > Formgrader", highlight=False
-    )
+    jupyter = Path(sys.executable).with_name("jupyter")
+    console.print(f"\nIn the browser: cd {where} && {jupyter} lab", highlight=False)
+    console.print("then the menu Nbgrader > Formgrader", highlight=False)
     console.print(f"What a learner gets: {where}/feedback/cas/{LAB}/{NOTEBOOK}.html", highlight=False)
     return _verdict(course, students, reports)
 

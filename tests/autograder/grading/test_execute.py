@@ -83,7 +83,9 @@ def test_crash_and_loop_at_the_top_level(solved, tmp_path):
     results = run(solved, tmp_path)
     assert [result.points for result in results.values()] == [0, 0, 4]
     assert results["double"].reason == "double was not checked: this cell did not return within 3 s"
-    assert "triple was not checked: this cell crashed the Python process (signal 9" in results["triple"].reason
+    assert (
+        "triple was not checked: this cell crashed the Python process (signal 9" in results["triple"].reason
+    )
     assert outputs(solved, "triple")[-1].ename == "Crashed"
 
 

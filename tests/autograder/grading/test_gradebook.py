@@ -128,6 +128,22 @@ def test_a_changed_submission_is_graded_again(graded):
     path.write_bytes(original)
 
 
+def test_manual_grades_survive(graded):
+    from nbgrader.api import Gradebook
+
+    root, _, _ = graded
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
+        cell = gradebook.find_grade("test_triple", "tiny", LAB, "blank")
+        cell.manual_score, cell.needs_manual_grade = 5.0, False
+        gradebook.db.commit()
+    (report,) = grade(root, LAB, ["blank"], force=True)
+    assert report.points == 0
+    assert scores(root, LAB)["blank"] == {"double": 0, "triple": 5, "square": 0}
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
+        gradebook.find_grade("test_triple", "tiny", LAB, "blank").manual_score = None
+        gradebook.db.commit()
+
+
 def test_a_student_without_a_notebook_does_not_stop_the_class(graded):
     root, _, _ = graded
     (root / "submitted" / "empty" / LAB).mkdir(parents=True)
