@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -10,28 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from detseg.layers.roi_pool import bin_edges, round_half_away
+
 from .picture import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Picture, new_figure, picture
 
 BIN_COLOURS = (ORANGE, SKY, GREEN, PURPLE, YELLOW, BLUE, RED)
 CELL_INCHES = 0.42
 
 
-def bin_ranges(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]]:
-    """First and one-past-last cell of each bin over ``cells`` cells from ``start``, cut to ``[0, limit]``.
-
-    Bin i covers floor(i cells / bins) .. ceil((i + 1) cells / bins): where it does not divide, neighbours
-    share a cell.
-    """
-    ends = [(start + i * cells // bins, start - (-(i + 1) * cells // bins)) for i in range(bins)]
-    return [(min(max(low, 0), limit), min(max(high, 0), limit)) for low, high in ends]
-
-
-def rounded_corners(roi: Sequence[float], spatial_scale: float) -> tuple[int, int, int, int]:
-    """The cells ``(x1, y1, x2, y2)``, both ends included, that RoI pooling takes for a box of the image."""
-    x1, y1, x2, y2 = (
-        math.floor(v * spatial_scale + 0.5) if v >= 0 else math.ceil(v * spatial_scale - 0.5) for v in roi
-    )
-    return x1, y1, x2, y2
+def bin_ranges(first: int, last: int, bins: int, limit: int) -> list[tuple[int, int]]:
+    """First and one-past-last cell of each bin over the cells first..last, cut to a map of ``limit`` cells."""
+    starts, ends = bin_edges(torch.tensor([first]), torch.tensor([last]), bins, limit)
+    return list(zip(starts[0].tolist(), ends[0].tolist(), strict=True))
 
 
 def draw_numbers(axes: Axes, values: Tensor, decimals: int | None = None, size: float = 9) -> None:
@@ -105,10 +94,9 @@ def show_roi_bins(
     """
     _check_map(features)
     height, width = features.shape
-    x1, y1, x2, y2 = rounded_corners(roi, spatial_scale)
-    cells_high, cells_wide = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
-    rows = bin_ranges(y1, cells_high, output_size[0], height)
-    columns = bin_ranges(x1, cells_wide, output_size[1], width)
+    x1, y1, x2, y2 = round_half_away(torch.tensor(roi, dtype=torch.float64) * spatial_scale).tolist()
+    rows = bin_ranges(y1, y2, output_size[0], height)
+    columns = bin_ranges(x1, x2, output_size[1], width)
     pooled = _pooled(features, rows, columns)
 
     shown_high, shown_wide = height + 2 * margin, width + 2 * margin
@@ -119,9 +107,8 @@ def show_roi_bins(
     _draw_bins(left, rows, columns)
     if margin:
         left.add_patch(Rectangle((0, 0), width, height, fill=False, edgecolor=BLACK, linewidth=1.2))
-        whole = Rectangle(
-            (x1, y1), cells_wide, cells_high, fill=False, edgecolor=GREY, linestyle=":", linewidth=1.4
-        )
+        whole = Rectangle((x1, y1), max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1))
+        whole.set(fill=False, edgecolor=GREY, linestyle=":", linewidth=1.4)
         left.add_patch(whole)
     scaled = [value * spatial_scale for value in roi]
     box = Rectangle((scaled[0], scaled[1]), scaled[2] - scaled[0], scaled[3] - scaled[1])
@@ -149,7 +136,9 @@ def show_pyramid(features: Tensor, levels: Sequence[int]) -> Picture:
     """The grids of a spatial pyramid on one map ``[H, W]``: a panel for each level, with its maxima."""
     _check_map(features)
     height, width = features.shape
-    grids = [(bin_ranges(0, height, level, height), bin_ranges(0, width, level, width)) for level in levels]
+    grids = [
+        (bin_ranges(0, height - 1, level, height), bin_ranges(0, width - 1, level, width)) for level in levels
+    ]
     figure = new_figure(len(levels) * (CELL_INCHES * width + 0.7), CELL_INCHES * height + 1.1)
     words = []
     for axes, level, (rows, columns) in zip(

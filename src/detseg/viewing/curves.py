@@ -8,6 +8,9 @@ from typing import Any
 
 import torch
 from IPython.display import display
+from matplotlib.axes import Axes
+
+from detseg.losses import smooth_l1
 
 from .picture import BLUE, GREEN, GREY, ORANGE, RED, Picture, new_figure, picture
 
@@ -16,32 +19,24 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
     """L2 (half the square) and smooth L1 over d = pred - target, their slopes, and the values at one d."""
     if beta <= 0:
         raise ValueError(f"beta must be above 0 to draw smooth L1; got {beta}")
-    d = torch.linspace(-5, 5, 401)
-    names, colours, styles = ("L2: d² / 2", f"smooth L1, beta = {beta:g}"), (ORANGE, BLUE), ("--", "-")
-    values = (d**2 / 2, _smooth(d, beta))
-    slopes = (d, (d / beta).clamp(-1, 1))
-    at = torch.tensor(difference)
-    here = ((float(at**2 / 2), float(at)), (float(_smooth(at, beta)), float((at / beta).clamp(-1, 1))))
+    d = torch.linspace(-5, 5, 1001)  # in steps of 0.01
+    l2, l2_slope = d**2 / 2, d
+    smooth, smooth_slope = _smooth(d, beta), (d / beta).clamp(-1, 1)
+    here = int((d - difference).abs().argmin())
+    outwards = 1 if difference > 0 else -1
 
     figure = new_figure(8.4, 3.3)
     left, right = figure.subplots(1, 2)
-    for name, colour, style, value, slope, (loss, pull) in zip(
-        names, colours, styles, values, slopes, here, strict=True
-    ):
-        for axes, curve, mark, form in ((left, value, loss, "{:.2f}"), (right, slope, pull, "{:+.2f}")):
-            axes.plot(d.numpy(), curve.numpy(), style, color=colour, linewidth=2, label=name)
-            axes.plot(difference, mark, "o", color=colour)
-            # each label goes to the side where its curve is not
-            above = (colour == ORANGE) == (axes is left or difference > 0)
-            side = (-1 if above else 1) * (-1 if axes is left and difference < 0 else 1)
-            axes.annotate(
-                form.format(mark),
-                (difference, mark),
-                (7 * side, 6 if above else -13),
-                textcoords="offset points",
-                ha="left" if side > 0 else "right",
-                color="#8A5F00" if colour == ORANGE else colour,
-            )
+    for axes, l2_curve, smooth_curve in ((left, l2, smooth), (right, l2_slope, smooth_slope)):
+        axes.plot(d.numpy(), l2_curve.numpy(), "--", color=ORANGE, linewidth=2, label="L2: d² / 2")
+        axes.plot(
+            d.numpy(), smooth_curve.numpy(), color=BLUE, linewidth=2, label=f"smooth L1, beta = {beta:g}"
+        )
+    # each number stands where its curve is not
+    _mark(left, difference, l2[here].item(), "#8A5F00", above=True, side=-outwards)
+    _mark(left, difference, smooth[here].item(), BLUE, above=False, side=outwards)
+    _mark(right, difference, l2_slope[here].item(), "#8A5F00", above=difference > 0, side=-outwards)
+    _mark(right, difference, smooth_slope[here].item(), BLUE, above=difference <= 0, side=outwards)
     for axes, title in ((left, "loss"), (right, "slope = the gradient this coordinate sends back")):
         axes.axvline(difference, color=GREY, linewidth=0.8)
         axes.set_xlabel("d = pred - target")
@@ -52,8 +47,9 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
     left.legend(loc="upper center", fontsize=9)
     return picture(
         figure,
-        f"Two plots over d from -5 to 5. At d = {difference:g} the L2 loss is {here[0][0]:.2f} with slope "
-        f"{here[0][1]:+.2f}; smooth L1 with beta {beta:g} is {here[1][0]:.2f} with slope {here[1][1]:+.2f}. "
+        f"Two plots over d from -5 to 5. At d = {difference:g} the L2 loss is {l2[here]:.2f} with slope "
+        f"{l2_slope[here]:+.2f}; smooth L1 with beta {beta:g} is {smooth[here]:.2f} with slope "
+        f"{smooth_slope[here]:+.2f}. "
         f"The slope of L2 grows without end, that of smooth L1 stays between -1 and 1.",
     )
 
@@ -91,8 +87,20 @@ def _running_mean(values: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def _smooth(d: torch.Tensor, beta: float) -> torch.Tensor:
-    size = d.abs()
-    return torch.where(size < beta, 0.5 * d**2 / beta, size - 0.5 * beta)
+    return smooth_l1(d, torch.zeros_like(d), beta)
+
+
+def _mark(axes: Axes, x: float, y: float, colour: str, above: bool, side: int) -> None:
+    """A dot with its value, above or below it, to the left (-1) or right (1)."""
+    axes.plot(x, y, "o", color=colour)
+    axes.annotate(
+        f"{y:.2f}",
+        (x, y),
+        (7 * side, 6 if above else -13),
+        textcoords="offset points",
+        ha="left" if side > 0 else "right",
+        color=colour,
+    )
 
 
 class LiveCurve:

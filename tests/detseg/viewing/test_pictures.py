@@ -8,7 +8,6 @@ from PIL import Image
 
 from detseg import viewing
 from detseg.layers import roi_pool
-from detseg.viewing.bins import bin_ranges, rounded_corners
 
 CLASSES = ("background", "cow", "sheep", "dog", "horse", "person")
 
@@ -65,15 +64,6 @@ def test_the_drawn_maxima_are_those_of_roi_pool(roi: tuple[float, ...], size: tu
     expected = roi_pool(features[None, None], torch.tensor([[0, *roi]]), size, 1 / 8)[0, 0]
     words = "; ".join(" ".join(f"{value:g}" for value in row) for row in expected.tolist())
     assert f"The maxima by row: {words}." in viewing.show_roi_bins(features, roi, size, 1 / 8).alt
-
-
-def test_halves_are_rounded_away_from_zero() -> None:
-    assert rounded_corners((8, 24, -8, -24), 1 / 16) == (1, 2, -1, -2)
-
-
-def test_bins_share_a_cell_where_they_do_not_divide() -> None:
-    assert bin_ranges(2, 3, 2, 5) == [(2, 4), (3, 5)]
-    assert bin_ranges(-4, 4, 2, 5) == [(0, 0), (0, 0)]
 
 
 def test_coverage_counts_overlapping_proposals() -> None:
