@@ -92,20 +92,16 @@ def _random(generator: torch.Generator) -> Iterator[Case]:
 # --- one loss, many ways to write its parts wrong -------------------------------------------------------------
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(logits, labels, reduction="sum") / max(len(labels), 1)
-
-
 def _true_class(deltas: Tensor, labels: Tensor, logits: Tensor) -> Tensor:
     return deltas[torch.arange(len(labels), device=labels.device), labels]  # [R, 4]
 
 
 def _loss(
-    classify: Callable[[Tensor, Tensor], Tensor] = _cross_entropy,
+    classify: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     choose: Callable[[Tensor, Tensor, Tensor], Tensor] = _true_class,
     is_positive: Callable[[Tensor], Tensor] = lambda labels: labels > 0,
     distance: Callable[[Tensor, Tensor, float], Tensor] = smooth_l1,
-    reduce: Callable[[Tensor, Tensor], Tensor] = lambda losses, labels: losses.sum() / max(len(labels), 1),
+    reduce: Callable[[Tensor, Tensor], Tensor] = lambda losses, labels: losses.sum() / len(labels),
     join: Callable[[Tensor, Tensor], object] = lambda class_loss, box_loss: (class_loss, box_loss),
 ) -> Callable[..., object]:
     """Class loss, choice of the box, choice of the RoIs, distance, what to divide by: each can be another one."""
@@ -126,8 +122,8 @@ def _all_classes(
 ) -> tuple[Tensor, Tensor]:
     positive = labels > 0
     targets = target_deltas[positive][:, None].expand_as(deltas[positive])  # [P, K, 4]
-    box_loss = smooth_l1(deltas[positive], targets, beta).sum() / max(len(labels), 1)
-    return _cross_entropy(class_logits, labels), box_loss
+    box_loss = smooth_l1(deltas[positive], targets, beta).sum() / len(labels)
+    return F.cross_entropy(class_logits, labels), box_loss
 
 
 def _constant_without_positives(
@@ -135,7 +131,7 @@ def _constant_without_positives(
 ) -> object:
     if bool((labels > 0).any()):
         return _loss()(class_logits, deltas, labels, target_deltas, beta)
-    return _cross_entropy(class_logits, labels), torch.tensor(0.0)
+    return F.cross_entropy(class_logits, labels), torch.tensor(0.0)
 
 
 def _zeros_on_the_cpu(
@@ -144,10 +140,20 @@ def _zeros_on_the_cpu(
     positive = torch.zeros(len(labels), 1)
     positive[labels > 0] = 1.0
     losses = positive * smooth_l1(_true_class(deltas, labels, class_logits), target_deltas, beta)  # [R, 4]
-    return _cross_entropy(class_logits, labels), losses.sum() / max(len(labels), 1)
+    return F.cross_entropy(class_logits, labels), losses.sum() / len(labels)
 
 
 # --- right ones, written differently ------------------------------------------------------------------------
+
+
+def _by_index(
+    class_logits: Tensor, deltas: Tensor, labels: Tensor, target_deltas: Tensor, beta: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Sums over the RoIs, with the positives picked by their numbers."""
+    positive = torch.where(labels > 0)[0]  # [P]
+    losses = smooth_l1(deltas[positive, labels[positive]], target_deltas[positive], beta)  # [P, 4]
+    rois = max(len(labels), 1)
+    return F.cross_entropy(class_logits, labels, reduction="sum") / rois, losses.sum() / rois
 
 
 def _loop(
@@ -204,7 +210,17 @@ EXERCISE = Exercise(
     ),
     misconceptions=(
         Misconception(
+            "NaN without RoIs",  # all the others share this one, so that it must come first to be told from them
+            _loss(),
+            "The mean of nothing is NaN: divide the sums by max(len(labels), 1).",
+        ),
+        Misconception(
             "divided by the positives",
+            _loss(reduce=lambda losses, labels: losses.sum() / (labels > 0).sum()),
+            "Divide the box loss by all R RoIs, background included, as the class loss is; not by the positives.",
+        ),
+        Misconception(
+            "divided by the positives (at least 1)",
             _loss(reduce=lambda losses, labels: losses.sum() / (labels > 0).sum().clamp(min=1)),
             "Divide the box loss by all R RoIs, background included, as the class loss is; not by the positives.",
         ),
@@ -293,11 +309,6 @@ EXERCISE = Exercise(
             "torch.tensor(0.0) has no graph: a sum over no RoI is 0 by itself, so no special case is needed.",
         ),
         Misconception(
-            "NaN without RoIs",
-            _loss(classify=F.cross_entropy, reduce=lambda losses, labels: losses.sum() / len(labels)),
-            "The mean of nothing is NaN: divide the sums by max(len(labels), 1).",
-        ),
-        Misconception(
             "losses added",
             _loss(join=lambda class_loss, box_loss: class_loss + box_loss),
             "Return the two losses apart, return class_loss, box_loss: whoever trains adds them and watches each.",
@@ -308,7 +319,7 @@ EXERCISE = Exercise(
             "torch.zeros(...) lives on the CPU: give it device=labels.device, or index with labels > 0.",
         ),
     ),
-    right_variants=(_loss(), _loop, _by_masks),
+    right_variants=(_by_index, _loop, _by_masks),
     hints=(
         "The class loss is F.cross_entropy(class_logits, labels). The box loss looks only at RoIs with labels > 0.",
         "positive = torch.where(labels > 0)[0], then deltas[positive, labels[positive]] is [P, 4]: "
