@@ -11,7 +11,7 @@ from detseg.models.stored_weights import load_weights, read_card
 from detseg.proposals.stored import FOLDER as BOXES
 from detseg.proposals.stored import read_proposals, stored_proposals
 from detseg.training.detection import evaluate
-from detseg.training.stored_files import STEPS, main
+from detseg.training.stored_files import STEPS, main, train_fast_rcnn
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +52,15 @@ def test_unknown_names_are_refused_and_known_ones_made_in_order(monkeypatch, tmp
     with pytest.raises(SystemExit):
         main()
     assert "unknown: alexnet; there are proposals, backbone, fast_rcnn" in capsys.readouterr().err
+
+
+def test_the_recipe_starts_from_its_seed_and_takes_options_of_fit():
+    scenes, proposals = FarmScenes.test(8, progress=False), stored_proposals("test", 8)
+    short = {"epochs": 1, "batch_size": 4, "progress": False}
+    first, run = train_fast_rcnn(scenes, proposals, **short)
+    second, _ = train_fast_rcnn(scenes, proposals, **short)
+    assert run.steps == 2
+    assert torch.equal(first.classify.weight, second.classify.weight)
+    assert not torch.equal(
+        first.classify.weight, train_fast_rcnn(scenes, proposals, seed=1, **short)[0].classify.weight
+    )
