@@ -5,6 +5,9 @@ from torch import Tensor
 
 from detseg.boxes.geometry import check_boxes
 
+PAIRS = 65536
+"""Pairs computed at a time: their temporaries stay in the processor's cache, which is what the time goes into."""
+
 
 def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Intersection over union of every pair of boxes.
@@ -23,14 +26,22 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     check_boxes(boxes1, "boxes1")
     check_boxes(boxes2, "boxes2")
     dtype = torch.promote_types(torch.promote_types(boxes1.dtype, boxes2.dtype), torch.float32)
-    # One column at a time: no [N, M, 2] temporary is ever made.
-    left1, top1, right1, bottom1 = boxes1.to(dtype).T[:, :, None].unbind()  # 4 x [N, 1]
-    left2, top2, right2, bottom2 = boxes2.to(dtype).T[:, None, :].unbind()  # 4 x [1, M]
+    boxes1, boxes2 = boxes1.to(dtype), boxes2.to(dtype)
+    rows = max(1, PAIRS // max(len(boxes2), 1))
+    return torch.cat([pairwise_iou(some, boxes2) for some in boxes1.split(rows)])
+
+
+def pairwise_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    """:func:`box_iou` itself, for checked boxes and not too many pairs.
+
+    One column of the boxes at a time, so no ``[N, M, 2]`` temporary is made, and in place where nothing is lost.
+    """
+    left1, top1, right1, bottom1 = boxes1.T[:, :, None].unbind()  # 4 x [N, 1]
+    left2, top2, right2, bottom2 = boxes2.T[:, None, :].unbind()  # 4 x [1, M]
     width = torch.minimum(right1, right2).sub_(torch.maximum(left1, left2)).clamp_(min=0)  # [N, M]
     height = torch.minimum(bottom1, bottom2).sub_(torch.maximum(top1, top2)).clamp_(min=0)  # [N, M]
+    intersection = width.mul_(height)  # [N, M]
     area1 = (right1 - left1) * (bottom1 - top1)  # [N, 1]
     area2 = (right2 - left2) * (bottom2 - top2)  # [1, M]
-    intersection = width * height
-    return (intersection / (area1 + area2 - intersection)).nan_to_num(
-        nan=0.0
-    )  # 0 / 0: two boxes without area
+    union = (area1 + area2).sub_(intersection)  # [N, M]
+    return intersection.div_(union).nan_to_num_(nan=0.0)  # 0 / 0: two boxes without area

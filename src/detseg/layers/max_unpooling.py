@@ -59,4 +59,4 @@ def max_unpool(pooled: Tensor, switches: Tensor, output_size: tuple[int, int]) -
                 f"switches run from {first} to {last}: they do not fit output_size {height} x {width}"
             )
     planes = pooled.new_zeros(*pooled.shape[:2], height * width)  # [N, C, H x W]
-    return planes.scatter(2, switches.flatten(2), pooled.flatten(2)).unflatten(2, (height, width))
+    return planes.scatter_(2, switches.flatten(2), pooled.flatten(2)).unflatten(2, (height, width))

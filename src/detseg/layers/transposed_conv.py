@@ -30,10 +30,9 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 
     height, width = ((n - 1) * stride - 2 * padding + k for n, k in zip(x.shape[2:], kernel, strict=True))
     if height < 1 or width < 1:
         raise ValueError(f"padding {padding} cuts everything away: the output would be {height} x {width}")
-    copies = weight.flatten(1).T @ x.flatten(2)  # [N, C_out x k x k, H x W]: a scaled kernel for each cell
-    return F.fold(
-        copies, (height, width), tuple(kernel), padding=padding, stride=stride
-    )  # lay them down and add
+    # A 1 x 1 convolution scales the kernel by every cell; `fold` lays the copies down and adds.
+    copies = F.conv2d(x, weight.flatten(1).T[:, :, None, None])  # [N, C_out x k x k, H, W]
+    return F.fold(copies.flatten(2), (height, width), tuple(kernel), padding=padding, stride=stride)
 
 
 def bilinear_kernel(channels: int, factor: int) -> Tensor:

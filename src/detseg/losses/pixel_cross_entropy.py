@@ -28,13 +28,15 @@ def pixel_cross_entropy(logits: Tensor, target: Tensor, ignore_index: int = 255)
             f"logits must be [N, K, H, W] and target [N, H, W], got {list(logits.shape)} and {list(target.shape)}"
         )
     valid = target != ignore_index  # [N, H, W]
-    label = target.long().where(valid, 0)
-    if label.numel() and not (label.min() >= 0 and label.max() < logits.shape[1]):
+    label = target.long().where(valid, 0)  # [N, H, W]
+    lowest, highest = label.aminmax() if label.numel() else (0, 0)
+    if lowest < 0 or highest >= logits.shape[1]:
         raise ValueError(
-            f"target must hold 0 .. {logits.shape[1] - 1} or {ignore_index}, got {label.min()} .. {label.max()}"
+            f"target must hold 0 .. {logits.shape[1] - 1} or {ignore_index}, got {lowest} .. {highest}"
         )
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    true_class = exact.gather(1, label[:, None])[:, 0]  # [N, H, W]
-    # logsumexp subtracts the largest logit first, so that no exponential overflows.
-    loss = (exact.logsumexp(1) - true_class).where(valid, 0)  # [N, H, W]
-    return (loss.sum() / valid.sum().clamp(min=1)).to(logits.dtype)
+    # A constant taken from all logits of a pixel changes nothing; the largest one keeps exp from overflowing.
+    shifted = exact - exact.detach().amax(1, keepdim=True)  # [N, K, H, W]
+    true_class = shifted.gather(1, label[:, None])[:, 0]  # [N, H, W]
+    loss = (shifted.exp().sum(1).log() - true_class).where(valid, 0)  # [N, H, W]
+    return (loss.sum() / valid.count_nonzero().clamp(min=1)).to(logits.dtype)

@@ -1,7 +1,10 @@
 """Smooth L1 (Fast R-CNN, Girshick 2015, equation 3): squared near zero, absolute beyond."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
@@ -28,7 +31,29 @@ def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
         )
     if not beta >= 0:
         raise ValueError(f"beta must not be negative, got {beta}")
-    distance = (pred - target).abs()
     if beta == 0:
-        return distance
-    return torch.where(distance < beta, 0.5 * distance**2 / beta, distance - 0.5 * beta)
+        return (pred - target).abs()
+    return _SmoothL1.apply(pred, target, beta)
+
+
+class _SmoothL1(torch.autograd.Function):
+    """The two branches in one: with h = d clamped to [-beta, beta], both are (d - h / 2) h / beta.
+
+    And h / beta is the whole gradient: the difference, but never steeper than 1. Written out, and in place, this
+    is several times faster than ``torch.where`` of the two branches.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, pred: Tensor, target: Tensor, beta: float) -> Tensor:
+        difference = pred - target
+        clamped = difference.clamp(-beta, beta)
+        ctx.save_for_backward(clamped)
+        ctx.beta = beta
+        return difference.sub_(clamped, alpha=0.5).mul_(clamped).mul_(1 / beta)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        (clamped,) = ctx.saved_tensors
+        slope = (grad * clamped).mul_(1 / ctx.beta)
+        return slope, -slope if ctx.needs_input_grad[1] else None, None
