@@ -44,7 +44,7 @@ def selective_search(
     Raises:
         TypeError, ValueError: the image is not uint8, not RGB, or has no pixels.
     """
-    pixels = _as_array(image)
+    pixels = as_array(image)
     generator = np.random.default_rng(seed)
     boxes, priorities = [], []
     for space in colour_spaces:
@@ -186,7 +186,7 @@ def _neighbours(segments: np.ndarray) -> list[set[int]]:
     return neighbours
 
 
-def _as_array(image: np.ndarray | Tensor) -> np.ndarray:
+def as_array(image: np.ndarray | Tensor) -> np.ndarray:
     """The image as a contiguous uint8 [H, W, 3] array, or an error that says what is wrong with it."""
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3:
