@@ -50,8 +50,10 @@ def _ordinary(generator: torch.Generator) -> Iterator[Case]:
 
 
 def _limit(generator: torch.Generator) -> Iterator[Case]:
-    yield Case((*_scene(generator, (90, 140)), 0.0625, 0.5, 4), "a limit of 4 detections")
-    yield Case((*_scene(generator, (100, 150), 5, 5), 0.125, 0.5, 1), "a limit of 1 detection")
+    yield Case(
+        (*_scene(generator, (100, 150), 3, 5), 0.0625, 0.5, 3), "five objects, 3 classes and a limit of 3"
+    )
+    yield Case((*_scene(generator, (90, 140)), 0.0625, 0.5, 1), "a limit of 1 detection")
 
 
 def _rider(generator: torch.Generator) -> Iterator[Case]:
@@ -323,7 +325,7 @@ EXERCISE = Exercise(
     task="Turn class scores and deltas of one image into its final list of detections.",
     difficulty=4,
     importance=4,
-    minutes=35,
+    minutes=30,
     oracle=reference,
     judge=_judge,
     delegates=("torchvision.*",),
@@ -437,6 +439,20 @@ EXERCISE = Exercise(
             "Sort all detections by score first and cut then, or the last classes lose.",
         ),
         Misconception(
+            "class by class, not sorted",
+            _detector(
+                best=lambda boxes, scores, labels, limit: torch.arange(len(boxes), device=boxes.device)[
+                    :limit
+                ]
+            ),
+            "Join the classes into one list by decreasing score: scores.argsort(descending=True).",
+        ),
+        Misconception(
+            "limit forgotten",
+            _detector(best=lambda boxes, scores, labels, limit: scores.argsort(descending=True)),
+            "Return at most `limit` detections, the best ones: cut the sorted list with [:limit].",
+        ),
+        Misconception(
             "worst first",
             _detector(best=lambda boxes, scores, labels, limit: scores.argsort()[:limit]),
             "argsort() puts the smallest first: use argsort(descending=True).",
@@ -450,6 +466,12 @@ EXERCISE = Exercise(
             "labels counted from 0",
             _detector(name=lambda labels: labels - 1),
             "Labels keep their numbers, classes from 1: cutting the background off shifts them, so add 1 again.",
+        ),
+        Misconception(
+            "new tensors on the CPU",
+            _detector(name=lambda labels: labels.cpu()[torch.arange(len(labels), device=labels.device)]),
+            "torch.full, torch.tensor and torch.arange make CPU tensors: give them device=proposals.device, "
+            "or use torch.full_like(kept, label).",
         ),
         Misconception(
             "labels from a list",
