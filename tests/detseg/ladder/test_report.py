@@ -1,0 +1,89 @@
+import dataclasses
+import json
+
+import pytest
+
+from detseg.ladder import run
+from detseg.ladder.measure import Measurement
+from detseg.ladder.report import conditions, figure, table
+
+FAST = Measurement(
+    name="fast_rcnn",
+    seed=0,
+    scenes=40,
+    trained_here=True,
+    training_seconds=100.0,
+    accuracy=0.75,
+    mask_accuracy=None,
+    macs={"300": 250_000_000, "2000": 900_000_000},
+    proposals_seconds={"300": 0.25, "2000": 0.25},
+    shared_seconds={"300": 0.005, "2000": 0.005},
+    region_seconds={"300": 0.015, "2000": 0.095},
+    peak_mb=700,
+)
+AGAIN = dataclasses.replace(FAST, seed=1, accuracy=0.79, training_seconds=110.0, peak_mb=800)
+FCN = dataclasses.replace(
+    FAST,
+    name="fcn",
+    accuracy=0.7,
+    macs={"0": 100_000_000},
+    proposals_seconds={"0": 0.0},
+    shared_seconds={"0": 0.02},
+    region_seconds={"0": 0.0},
+)
+
+
+def test_table_has_a_row_for_each_model_and_count_with_mean_and_spread():
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table([FAST, FCN, AGAIN]).splitlines()
+    ]
+    assert len({len(row) for row in rows}) == 1
+    fcn, fast, more = rows[2:]
+    assert (fcn[0], fcn[1], fcn[7]) == ("FCN with skips", "", "0.020")
+    assert (fast[0], fast[1], fast[3], fast[7], fast[8]) == ("Fast R-CNN", "300", "105", "0.270", "800")
+    assert fast[9] == "mAP 0.770 ± 0.028"
+    assert (more[0], more[1], more[7], more[9]) == ("", "2,000", "0.350", "")
+
+
+def test_conditions_name_versions_and_seeds():
+    line = conditions([FAST, AGAIN], threads=1)
+    for part in ("1 thread(s)", "40 test scenes", "seed(s) 0, 1", FAST.torch):
+        assert part in line
+
+
+def test_figure_is_written(tmp_path):
+    figure([FAST, FCN], tmp_path / "ladder.png")
+    assert (tmp_path / "ladder.png").stat().st_size > 10_000
+
+
+def _pretend_to_measure(monkeypatch, fail_at=None):
+    measured = []
+
+    def measure(name, seed, scenes, quick, threads, path):
+        if name == fail_at:
+            raise RuntimeError(f"{name} could not be measured")
+        measured.append(name)
+        path.write_text(json.dumps(dataclasses.asdict(dataclasses.replace(FAST, name=name, seed=seed))))
+
+    monkeypatch.setattr(run, "_measure", measure)
+    return measured
+
+
+def test_a_stopped_run_goes_on_where_it_was(monkeypatch, tmp_path):
+    names = ("fcn", "rcnn", "fast_rcnn")
+    first = _pretend_to_measure(monkeypatch, fail_at="fast_rcnn")
+    with pytest.raises(RuntimeError, match="fast_rcnn"):
+        run.climb(tmp_path, quick=True, names=names)
+    second = _pretend_to_measure(monkeypatch)
+    found = run.climb(tmp_path, quick=True, names=names)
+    assert (first, second) == (["fcn", "rcnn"], ["fast_rcnn"])
+    assert [item.name for item in found] == list(names)
+
+
+def test_damaged_and_outdated_results_are_measured_again(monkeypatch, tmp_path):
+    (tmp_path / "fcn-quick-0.json").write_text('{"name": "fc')
+    old = dataclasses.replace(FAST, name="rcnn", data_version=-1)
+    (tmp_path / "rcnn-quick-0.json").write_text(json.dumps(dataclasses.asdict(old)))
+    measured = _pretend_to_measure(monkeypatch)
+    run.climb(tmp_path, quick=True, names=("fcn", "rcnn"))
+    assert measured == ["fcn", "rcnn"]
