@@ -34,7 +34,7 @@ def train_patch_classifier(
     torch.manual_seed(seed)
     model = PatchClassifier(backbone()).to(memory_format=torch.channels_last)
     batches = PatchBatches(scenes)
-    recipe = {"epochs": 12, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
+    recipe = {"epochs": 8, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
     run = fit(model, batches, **{**recipe, **options})
     model.log_prior.copy_(batches.log_prior)
     return model, run
@@ -44,7 +44,7 @@ def train_fcn(scenes: Scenes, skips: int = 3, seed: int = SEED, **options: Any) 
     """All layers at once, skips included; ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = FCN(backbone(), skips=skips).to(memory_format=torch.channels_last)
-    recipe = {"epochs": 14, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
+    recipe = {"epochs": 10, "batch_size": 8, "learning_rate": 2e-3, "seed": seed}
     return model, fit(model, SegmentationBatches(scenes, background=0.6), **{**recipe, **options})
 
 
@@ -65,7 +65,7 @@ def train_localiser(scenes: Scenes, seed: int = SEED, **options: Any) -> tuple[L
     torch.manual_seed(seed)
     model = Localiser(backbone()).to(memory_format=torch.channels_last)
     batches = LocalisationBatches(SingleObjectWindows(scenes, seed=seed))
-    recipe = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "seed": seed}
+    recipe = {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3, "seed": seed}
     return model, fit(model, batches, **{**recipe, **options})
 
 
@@ -75,7 +75,7 @@ def train_sliding_window_classifier(
     """Windows sampled from the same grid as at test time; ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = SlidingWindowClassifier(backbone()).to(memory_format=torch.channels_last)
-    recipe = {"epochs": 5, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
+    recipe = {"epochs": 4, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
     return model, fit(model, DetectionBatches(scenes, [WINDOWS] * len(scenes)), **{**recipe, **options})
 
 
@@ -98,7 +98,7 @@ def make_patch_classifier() -> list[Path]:
     """About two minutes on two cores, and two more to measure it."""
     model, _ = train_patch_classifier(FarmScenes.train())
     recipe = (
-        "AdamW, learning rate 2e-3, weight decay 0.02, 12 epochs of 100 steps, 74 balanced patches a step"
+        "AdamW, learning rate 2e-3, weight decay 0.02, 8 epochs of 100 steps, 74 balanced patches a step"
     )
     return [_save_segmenter(model, "patch_classifier_farm", recipe)]
 
@@ -108,7 +108,7 @@ def make_fcn() -> list[Path]:
     paths = []
     for skips in (3, 0):
         model, _ = train_fcn(FarmScenes.train(), skips=skips)
-        recipe = "AdamW, learning rate 2e-3, weight decay 0.02, batch 8, 14 epochs, background thinned to 0.6"
+        recipe = "AdamW, learning rate 2e-3, weight decay 0.02, batch 8, 10 epochs, background thinned to 0.6"
         paths.append(_save_segmenter(model, f"fcn_{2 ** (4 - skips)}s_farm", recipe))
     return paths
 
@@ -130,7 +130,7 @@ def make_localiser() -> list[Path]:
     card = {
         "model": "Localiser",
         "task": "class and box of the one object in a window of 64 x 64",
-        "recipe": "AdamW, learning rate 1e-3, weight decay 0.02, batch 32, 10 epochs, box weight 10",
+        "recipe": "AdamW, learning rate 1e-3, weight decay 0.02, batch 32, 6 epochs, box weight 10",
         "accuracy": round(accuracy, 3),
         "localised": round(found, 3),
     }
@@ -145,7 +145,7 @@ def make_sliding_window_classifier() -> list[Path]:
     card = {
         "model": "SlidingWindowClassifier",
         "task": f"detection on 75 farm scenes of 128 x 128 with {len(WINDOWS)} windows",
-        "recipe": "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 5 epochs, 24 windows an image",
+        "recipe": "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 4 epochs, 24 windows an image",
         "mean_average_precision": round(mean_ap, 3),
         "average_precision": [round(value, 3) for value in per_class],
     }
