@@ -123,7 +123,7 @@ class MaskRCNN(FasterRCNN):
         found = super().detect(features, image_size, score_threshold, nms_threshold, limit)
         labels = torch.cat([of_image[2] for of_image in found])
         logits = self.mask_logits(features, rois_of([of_image[0] for of_image in found]))  # [D, K, m, m]
-        masks = logits[torch.arange(len(labels)), labels].sigmoid()  # [D, m, m]
+        masks = logits[torch.arange(len(labels), device=labels.device), labels].sigmoid()  # [D, m, m]
         return [
             (*of_image, self.paste_masks(its_masks, of_image[0], image_size))
             for of_image, its_masks in zip(found, masks.split([len(f[0]) for f in found]), strict=True)

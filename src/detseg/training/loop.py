@@ -157,7 +157,11 @@ class _Run:
         self, batch: tuple[Any, ...], images: list[int], rate: float, clip: float
     ) -> dict[str, float]:
         """Losses, gradients, one update; nothing is updated if any of them is not finite."""
-        losses: dict[str, Tensor] = self.model.losses(*batch, self.generator)  # type: ignore[operator]
+        try:
+            losses: dict[str, Tensor] = self.model.losses(*batch, self.generator)  # type: ignore[operator]
+        except (ValueError, TypeError) as error:  # such as an RPN that has diverged
+            error.add_note(f"in training step {self.step + 1}, on images {images}")
+            raise
         values = {part: loss.item() for part, loss in losses.items()}
         for part, value in values.items():
             if not math.isfinite(value):

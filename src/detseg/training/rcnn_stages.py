@@ -84,7 +84,8 @@ def _features_of(
     """The rows of one image: its proposals, then its true boxes."""
     gt_boxes, gt_labels = target["boxes"], target["labels"]
     regions = torch.cat([proposals, gt_boxes])  # [P + G, 4]
-    pooled = model.pool(normalise(image[None]), [regions])  # [P + G, D]
+    device = model.classify.weight.device
+    pooled = model.pool(normalise(image[None].to(device)), [regions.to(device)])  # [P + G, D]
     iou = box_iou(regions, gt_boxes)  # [P + G, G]
     overlaps = iou.new_zeros(len(regions), model.num_classes - 1)
     for label in gt_labels.unique().tolist():
@@ -93,10 +94,10 @@ def _features_of(
     is_near = best_iou > near
     matched = best[is_near] if best is not None else torch.zeros(0, dtype=torch.int64)
     return RegionFeatures(
-        hidden=model.layers(pooled).half(),
+        hidden=model.layers(pooled).half().cpu(),
         overlaps=overlaps,
         true_labels=torch.cat([gt_labels.new_zeros(len(proposals)), gt_labels]),
-        pooled=pooled[is_near].half(),
+        pooled=pooled.cpu()[is_near].half(),
         deltas=encode_boxes(gt_boxes[matched], regions[is_near], BOX_WEIGHTS),
         labels=gt_labels[matched],
     )
@@ -223,5 +224,5 @@ def _checksum(model: RegionClassifier) -> str:
     total = 0
     for part in (model.backbone, model.layers):
         for value in part.state_dict().values():
-            total = zlib.crc32(value.contiguous().numpy().tobytes(), total)
+            total = zlib.crc32(value.contiguous().cpu().numpy().tobytes(), total)
     return f"{total:08x}"

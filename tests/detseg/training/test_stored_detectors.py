@@ -9,7 +9,8 @@ from detseg.models.rcnn import RCNN
 from detseg.models.sppnet import SPPNet
 from detseg.models.stored_weights import FOLDER, load_weights, read_card
 from detseg.proposals.stored import stored_proposals
-from detseg.training.detection import evaluate, evaluate_masks, predict_scenes
+from detseg.training.detection import DetectionBatches, evaluate, evaluate_masks, predict_scenes
+from detseg.training.loop import fit
 from detseg.training.stored_detectors import (
     STEPS,
     train_faster_rcnn,
@@ -96,3 +97,13 @@ def test_a_recipe_of_several_stages_runs(capsys):
     assert (model.svm_weight.norm(dim=1) > 0).all()
     assert (model.box_weight.flatten(1).norm(dim=1) > 0).any()
     assert "MB on disk" in capsys.readouterr().out
+
+
+def test_a_diverged_rpn_names_the_step_and_the_images():
+    scenes = FarmScenes.train(4, progress=False)
+    model = FasterRCNN(backbone())
+    model.rpn.head.conv.weight.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="objectness holds NaN or infinity: the RPN has diverged") as caught:
+        fit(model, DetectionBatches(scenes), epochs=1, batch_size=2, progress=False)
+    [note] = caught.value.__notes__
+    assert note.startswith("in training step 1, on images [")
