@@ -1,5 +1,6 @@
 """Layers: what a network does to feature maps."""
 
+from detseg.layers.conv_macs import conv_macs
 from detseg.layers.linear_to_conv import linear_to_conv
 from detseg.layers.max_unpooling import max_pool_with_switches, max_unpool
 from detseg.layers.paste_masks import paste_masks
@@ -13,6 +14,7 @@ from detseg.layers.warp_region import warp_region
 __all__ = [
     "bilinear_kernel",
     "bilinear_sample",
+    "conv_macs",
     "conv_transpose2d",
     "fuse_skip",
     "linear_to_conv",

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from detseg.layers.rois import cell_rows, check_rois, grid_size, sparse_rows
 
@@ -79,12 +80,20 @@ def roi_align(
     rows = rows + rois[:, 0].long()[:, None, None] * height  # counted through the batch
     cells = (rows * width)[:, :, None, :, None] + columns[:, None, :, None, :]  # [R, high, wide, T, T]
     weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]  # [R, high, wide, T, T]
-    starts = torch.arange(0, cells.numel() + 1, taps * taps, device=cells.device)  # [R x high x wide + 1]
-    table = cell_rows(features.to(dtype))  # [N x H x W, C]
-    pooled = (
-        sparse_rows(starts, cells.flatten(), weights.flatten(), len(table)) @ table
+    pooled = _weighted_sums(
+        cell_rows(features.to(dtype)), cells.view(-1, taps * taps), weights.view(-1, taps * taps)
     )  # [R x high x wide, C]
     return pooled.to(features.dtype).view(-1, high, wide, channels).permute(0, 3, 1, 2)
+
+
+def _weighted_sums(rows: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    """For every bin the weighted sum of its cells' rows: ``[.., C]``, ``[B, T]`` and ``[B, T]`` to ``[B, C]``."""
+    starts = torch.arange(0, cells.numel() + 1, cells.shape[1], device=cells.device)  # [B + 1]
+    if rows.device.type != "cpu":
+        weights = weights.flatten()
+        return F.embedding_bag(cells.flatten(), rows, starts[:-1], mode="sum", per_sample_weights=weights)
+    # The same as one sparse matrix times the table, which is several times faster on the CPU, backward above all.
+    return sparse_rows(starts, cells.flatten(), weights.flatten(), len(rows)) @ rows
 
 
 def _taps(first: Tensor, size: Tensor, bins: int, samples: int, cells: int) -> tuple[Tensor, Tensor]:
