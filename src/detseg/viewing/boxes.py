@@ -70,7 +70,8 @@ def show_scenes(
         raise ValueError(f"one set of detections for each image: got {len(images)} images, {len(found)} sets")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    figure = new_figure(2.3 * columns, 2.3 * rows + (0.3 * rows if titles else 0))
+    side = min(9.2 / columns, 3.6)  # inches
+    figure = new_figure(side * columns, (side + (0.3 if titles else 0)) * rows)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     words = []
     for axes in panels[len(images) :]:
