@@ -16,21 +16,43 @@ SECONDS = 2.0  # for one case of one misconception
 class Observed:
     """One case as the learner's function answered it."""
 
+    family: str
     case: Case
     on_device: bool
     answer: Answer
     wrong: bool
 
 
-def diagnose(exercise: Exercise, observed: Sequence[Observed]) -> Misconception | None:
-    """The first misconception that gives the learner's answer in every case, the wrong ones above all.
+@dataclass(frozen=True)
+class Diagnosis:
+    """A known mistake that explains the learner's answers: all of them, or those of the first family that fails."""
+
+    misconception: Misconception
+    everywhere: bool
+
+    def __str__(self) -> str:
+        """What the learner is told."""
+        known = self.misconception
+        if self.everywhere:
+            return f"It behaves like “{known.name}”. {known.advice}"
+        return f"In these cases it behaves like “{known.name}”; elsewhere there is something more. {known.advice}"
+
+
+def diagnose(exercise: Exercise, observed: Sequence[Observed]) -> Diagnosis | None:
+    """The first misconception that gives the learner's answer in every case, or in the first family that fails.
 
     The wrong cases come first, so that most misconceptions are dismissed after a single call.
     """
-    ordered = sorted(observed, key=lambda item: not item.wrong)
-    if not ordered or not ordered[0].wrong:
+    wrong = [item for item in observed if item.wrong]
+    if not wrong:
         return None
-    return next((known for known in exercise.misconceptions if _behaves_like(known, ordered)), None)
+    everything = wrong + [item for item in observed if not item.wrong]
+    family = [item for item in everything if item.family == wrong[0].family]
+    for cases, everywhere in ((everything, True), (family, False)):
+        for known in exercise.misconceptions:
+            if _behaves_like(known, cases):
+                return Diagnosis(known, everywhere)
+    return None
 
 
 def _behaves_like(known: Misconception, observed: Sequence[Observed]) -> bool:

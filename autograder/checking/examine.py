@@ -56,19 +56,19 @@ def examine(
     status = _status(run.first.answer, is_first_case=len(run.observed) == 1)
     if status == "not_attempted":
         return Outcome(exercise.name, status, 0.0, exercise.points, exercise.task, seed=seed, hidden=hidden)
-    known = diagnose(exercise, run.observed) if status != "timed_out" else None
+    diagnosis = diagnose(exercise, run.observed) if status != "timed_out" else None
     place = " on the GPU" if run.first.on_device else ""
     message = f"With {run.first.case.note}{place}, {run.mismatch.message}"
-    if known:
-        message += f"\nIt behaves like “{known.name}”. {known.advice}"
+    if diagnosis:
+        message += f"\n{diagnosis}"
     return Outcome(
         name=exercise.name,
         status=status,
         points=points,
         possible=exercise.points,
         message=message,
-        misconception=known.name if known else None,
-        case=run.first_family,
+        misconception=diagnosis.misconception.name if diagnosis else None,
+        case=run.first.family,
         seed=seed,
         hidden=hidden,
         families=run.families,
@@ -83,13 +83,12 @@ class _Run:
     families: tuple[FamilyResult, ...]
     observed: list[Observed]
     first: Observed | None
-    first_family: str | None
     mismatch: Mismatch
 
 
 def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: int) -> _Run:
     results: list[FamilyResult] = []
-    run = _Run((), [], None, None, Mismatch(""))
+    run = _Run((), [], None, Mismatch(""))
     stopped = False
     for family, cases, on_device in _families(exercise, hidden, seed):
         passed = None if stopped else True
@@ -101,11 +100,11 @@ def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: i
                     f"the reference of {exercise.name} failed with {case.note}"
                 ) from expected.error
             mismatch = find_mismatch(exercise, case, given, expected, SECONDS)
-            run.observed.append(Observed(case, on_device, given, wrong=mismatch is not None))
+            run.observed.append(Observed(family.name, case, on_device, given, wrong=mismatch is not None))
             if mismatch is not None:
                 passed = False
                 if run.first is None:
-                    run.first, run.first_family, run.mismatch = run.observed[-1], family.name, mismatch
+                    run.first, run.mismatch = run.observed[-1], mismatch
                 # a function that is not written, or that loops, will not do better on the next case
                 stopped = isinstance(given.error, (NotImplementedError, TimeLimitExceeded))
                 break

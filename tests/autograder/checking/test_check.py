@@ -44,6 +44,22 @@ def test_message_quotes_values_place_box_mistake_and_advice():
     assert "check(roi_pool, seed=0)" in str(outcome)
 
 
+def test_two_mistakes_at_once_are_told_from_one():
+    rounded_down, averaged = (
+        known.function for known in (EXERCISE.misconceptions[0], EXERCISE.misconceptions[5])
+    )
+
+    def roi_pool(features, rois, output_size, spatial_scale):
+        wrong = rounded_down if len(rois) == 2 and spatial_scale == 1 else averaged
+        return wrong(features, rois, output_size, spatial_scale)
+
+    one, two = check(averaged, "roi_pool"), check(roi_pool)
+    assert (one.misconception, two.misconception) == ("average instead of maximum", "corners rounded down")
+    assert "It behaves like" in one.message
+    assert "In these cases it behaves like" in two.message
+    assert "elsewhere there is something more" in two.message
+
+
 def test_quoted_values_are_the_real_ones():
     def roi_pool(features, rois, output_size, spatial_scale):
         pooled = RIGHT(features, rois, output_size, spatial_scale)
@@ -66,7 +82,9 @@ def test_points_follow_the_families_passed():
     failed = [family.name for family in outcome.families if not family.passed]
     assert failed == ["half-way corners"]
     assert len(outcome.families) == 6
-    assert outcome.points == 7.5  # half-way corners carry 2 of the visible 9 parts: 10 x 7 / 9, in half points
+    assert (
+        outcome.points == 7.5
+    )  # half-way corners carry 2 of the visible 9 parts: 10 x 7 / 9, in half points
 
 
 def test_nothing_counts_while_ordinary_inputs_fail():

@@ -41,7 +41,7 @@ def test_works_outside_the_main_thread():
     caught = []
 
     def run():
-        try:  # noqa: SIM105
+        try:
             with time_limit(0.1):
                 loop_that_swallows_everything()
         except TimeLimitExceeded as error:
