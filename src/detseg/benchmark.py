@@ -1,8 +1,9 @@
 """Our operations against torchvision's and torch's kernels: ``make bench``, or ``python -m detseg.benchmark``.
 
 Both run in turn in one process, so that a busy machine slows both, and what counts is the ratio ours / theirs: below
-1, ours is faster. Every operation is timed forward without gradients, and forward and backward together; pooled
-regions as a head takes them, flattened. Results go to ``build/bench.json``, as ``{operation: {scale: {"forward":
+1, ours is faster. Every operation is timed forward without gradients, and forward and backward together. Our pooled
+regions lie in memory channels last, so a linear layer, which flattens them, pays for a copy that torchvision's do
+not need: the rows "flattened" contain it. Results go to ``build/bench.json``, as ``{operation: {scale: {"forward":
 ratio, "both": ratio}}}`` for one thread; two threads and a GPU, where there is one, get a file each beside it.
 """
 
@@ -50,20 +51,23 @@ def region_cases(generator: torch.Generator, device: torch.device) -> Iterator[C
         rois = torch.cat([torch.zeros(count, 1), ends[0], ends[1]], dim=1)
 
         inputs = features.to(device), rois.to(device)
-        yield Case(
-            "roi_pool", scale, _pooled(roi_pool, stride), _pooled(torchvision.ops.roi_pool, stride), inputs
-        )
-        yield Case(
-            "roi_align",
-            scale,
-            _pooled(roi_align, stride, 2, True),
-            _pooled(torchvision.ops.roi_align, stride, 2, True),
-            inputs,
-        )
+        for flat in (False, True):
+            name = f"{scale}, flattened" if flat else scale
+            ours, theirs = (_pooled(pool, stride, flat) for pool in (roi_pool, torchvision.ops.roi_pool))
+            yield Case("roi_pool", name, ours, theirs, inputs)
+            pools = roi_align, torchvision.ops.roi_align
+            ours, theirs = (_pooled(pool, stride, flat, sampling_ratio=2, aligned=True) for pool in pools)
+            yield Case("roi_align", name, ours, theirs, inputs)
 
 
-def _pooled(pool: Callable[..., Tensor], stride: int, *settings: object) -> Callable[..., Tensor]:
-    return lambda features, rois: pool(features, rois, 7, 1 / stride, *settings).flatten(1)
+def _pooled(
+    pool: Callable[..., Tensor], stride: int, flat: bool, **settings: object
+) -> Callable[..., Tensor]:
+    def run(features: Tensor, rois: Tensor) -> Tensor:
+        pooled = pool(features, rois, 7, 1 / stride, **settings)
+        return pooled.flatten(1) if flat else pooled
+
+    return run
 
 
 def box_cases(generator: torch.Generator, device: torch.device) -> Iterator[Case]:
@@ -179,24 +183,27 @@ def _ratio(case: Case, run: Callable[[Callable[..., Tensor]], None], repeats: in
         return clock() - start
 
     run(case.ours)  # what is prepared once, and the caches, are warm for both
-    run(case.theirs)
     once = seconds(case.theirs, 1)
     times = max(1, min(50, int(0.02 / max(once, 1e-6))))  # a sample lasts about 20 ms
     repeats = max(3, min(repeats, int(10 / max(once, 1e-6))))  # what takes seconds is repeated less
     return statistics.median(seconds(case.ours, times) / seconds(case.theirs, times) for _ in range(repeats))
 
 
-def benchmark(device: torch.device, repeats: int) -> dict[str, dict[str, dict[str, float | None]]]:
+def benchmark(
+    device: torch.device, repeats: int, only: str = ""
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Measure every case and print the table as it grows."""
     generator = torch.Generator().manual_seed(0)
     results: dict[str, dict[str, dict[str, float | None]]] = {}
-    print(f"{'operation':20} {'scale':16} {'forward':>8} {'both':>8}   (ours / theirs)")
+    print(f"{'operation':20} {'scale':25} {'forward':>8} {'both':>8}   (ours / theirs)")
     for cases in (region_cases, box_cases, pixel_cases):
         for case in cases(generator, device):
+            if only not in case.operation:
+                continue
             ratios = measure(case, repeats)
             results.setdefault(case.operation, {})[case.scale] = ratios
             forward, both = (f"{r:8.2f}" if r is not None else f"{'-':>8}" for r in ratios.values())
-            print(f"{case.operation:20} {case.scale:16} {forward} {both}", flush=True)
+            print(f"{case.operation:20} {case.scale:25} {forward} {both}", flush=True)
     return results
 
 
@@ -204,16 +211,18 @@ def main() -> None:
     """Measure with one thread, two threads, and on a GPU where there is one."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=7, help="pairs of runs in a ratio")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="CPU threads, one run each")
+    parser.add_argument("--only", default="", help="measure the operations whose name contains this")
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder of the JSON files")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    runs = [("bench.json", "cpu", 1), ("bench_2_threads.json", "cpu", 2)]
+    runs = [("bench.json" if n == 1 else f"bench_{n}_threads.json", "cpu", n) for n in options.threads]
     if torch.cuda.is_available():
         runs.append(("bench_gpu.json", "cuda", torch.get_num_threads()))
     for name, device, threads in runs:
         print(f"\n{device}, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}")
         torch.set_num_threads(threads)
-        results = benchmark(torch.device(device), options.repeats)
+        results = benchmark(torch.device(device), options.repeats, options.only)
         (options.output / name).write_text(json.dumps(results, indent=2) + "\n")
 
 

@@ -76,24 +76,26 @@ def roi_align(
         size = size.clamp(min=1)
     rows, row_weights = _taps(first[:, 1], size[:, 1], high, sampling_ratio, height)  # 2 x [R, high, T]
     columns, column_weights = _taps(first[:, 0], size[:, 0], wide, sampling_ratio, width)  # 2 x [R, wide, T]
+    table = cell_rows(features.to(dtype))  # [N x H x W, C]
     taps = rows.shape[-1]
     rows = rows + rois[:, 0].long()[:, None, None] * height  # counted through the batch
-    cells = (rows * width)[:, :, None, :, None] + columns[:, None, :, None, :]  # [R, high, wide, T, T]
+    # Four bytes a number where they suffice: reading these numbers is a good part of the work.
+    number = torch.int32 if max(len(table), len(rois) * high * wide * taps * taps) < 2**31 else torch.int64
+    rows, columns = (rows * width).to(number), columns.to(number)
+    cells = rows[:, :, None, :, None] + columns[:, None, :, None, :]  # [R, high, wide, T, T]
     weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]  # [R, high, wide, T, T]
-    pooled = _weighted_sums(
-        cell_rows(features.to(dtype)), cells.view(-1, taps * taps), weights.view(-1, taps * taps)
-    )  # [R x high x wide, C]
+    pooled = _weighted_sums(table, cells.view(-1, taps**2), weights.view(-1, taps**2))  # [R x high x wide, C]
     return pooled.to(features.dtype).view(-1, high, wide, channels).permute(0, 3, 1, 2)
 
 
 def _weighted_sums(rows: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
     """For every bin the weighted sum of its cells' rows: ``[.., C]``, ``[B, T]`` and ``[B, T]`` to ``[B, C]``."""
-    starts = torch.arange(0, cells.numel() + 1, cells.shape[1], device=cells.device)  # [B + 1]
+    starts = torch.arange(0, cells.numel() + 1, cells.shape[1], dtype=cells.dtype, device=cells.device)
     if rows.device.type != "cpu":
         weights = weights.flatten()
         return F.embedding_bag(cells.flatten(), rows, starts[:-1], mode="sum", per_sample_weights=weights)
     # The same as one sparse matrix times the table, which is several times faster on the CPU, backward above all.
-    return sparse_rows(starts, cells.flatten(), weights.flatten(), len(rows)) @ rows
+    return torch.sparse.mm(sparse_rows(starts, cells.flatten(), weights.flatten(), len(rows)), rows, "sum")
 
 
 def _taps(first: Tensor, size: Tensor, bins: int, samples: int, cells: int) -> tuple[Tensor, Tensor]:
