@@ -22,6 +22,7 @@ from nbformat import NotebookNode
 
 from autograder.checking import Outcome
 from autograder.exercises import UnknownExercise, load
+from autograder.isolation import jail
 from autograder.isolation.protocol import Late, ProtocolError
 from autograder.isolation.student_view import write_student_view
 from autograder.isolation.text import plain
@@ -51,8 +52,17 @@ class Limits:
 class Graders:
     """The warm processes that grade one lab; threads may share them."""
 
-    def __init__(self, lab: str, unsafe: bool = False) -> None:
-        """Write the students' view of the lab and warm up both sides at the same time."""
+    def __init__(self, lab: str, unsafe: bool = False, process: jail.Limits | None = None) -> None:
+        """Write the students' view of the lab and warm up both sides at the same time.
+
+        Args:
+            lab: as in the course's folders.
+            unsafe: without jails, for machines that allow none.
+            process: what a student process may use.
+
+        Raises:
+            ZygoteError: one of them did not start.
+        """
         self._stack = contextlib.ExitStack()
         try:
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-")))
@@ -60,7 +70,7 @@ class Graders:
             view = write_student_view(folder / "view", lab)
             with ThreadPoolExecutor(2) as both:
                 starting = [
-                    both.submit(student_zygote, view, unsafe=unsafe),
+                    both.submit(student_zygote, view, process, unsafe),
                     both.submit(checker_zygote, unsafe=unsafe),
                 ]
             for future in starting:

@@ -52,51 +52,59 @@ def encode(value: Any) -> bytes:
     Raises:
         ProtocolError: the value holds something else, is nested too deeply, or is too large.
     """
-    tensors: list[bytes] = []
-    header = json.dumps(_pack(value, tensors, 0), separators=(",", ":")).encode()
-    body = b"".join(tensors)
-    size = 4 + len(header) + len(body)
-    if size > MAX_MESSAGE:
-        raise ProtocolError(f"{size / 2**20:.0f} MiB are too much to send (at most {MAX_MESSAGE >> 20} MiB)")
-    if len(header) > MAX_HEADER:
-        raise ProtocolError(f"a value with {len(header)} characters of text and numbers is too large to send")
-    return struct.pack("!QI", size, len(header)) + header + body
+    writer = _Writer()
+    header = json.dumps(writer.pack(value, 0), separators=(",", ":")).encode()
+    size = 4 + len(header) + writer.size
+    if len(header) > MAX_HEADER or size > MAX_MESSAGE:
+        raise ProtocolError(f"{size / 2**20:.0f} MiB are too much to send")
+    return struct.pack("!QI", size, len(header)) + header + b"".join(writer.body)
 
 
-def _pack(value: Any, tensors: list[bytes], depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep cannot be sent")
-    if value is None or type(value) in (bool, str):
-        return value
-    if type(value) is int:
-        return _int(value)
-    if type(value) is float:
-        return value if math.isfinite(value) else {"float": repr(value)}
-    if isinstance(value, Tensor):
-        return {"tensor": _pack_tensor(value, tensors)}
-    if isinstance(value, torch.Generator):
-        return {"generator": value.initial_seed()}
-    if isinstance(value, tuple):
-        return {"tuple": [_pack(item, tensors, depth + 1) for item in value]}
-    if isinstance(value, list):
-        return [_pack(item, tensors, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {"dict": [[str(key), _pack(item, tensors, depth + 1)] for key, item in value.items()]}
-    raise ProtocolError(f"a value of type {type(value).__name__} cannot be sent")
+class _Writer:
+    """Makes the header, and collects the tensors' bytes in order."""
 
+    def __init__(self) -> None:
+        self.body: list[bytes] = []
+        self.size = 0
+        self._items = 0
 
-def _pack_tensor(tensor: Tensor, tensors: list[bytes]) -> list[Any]:
-    name = str(tensor.dtype).removeprefix("torch.")
-    if name not in DTYPES or tensor.layout != torch.strided:
-        raise ProtocolError(f"a tensor of dtype {name} and layout {tensor.layout} cannot be sent")
-    if tensor.numel() * tensor.element_size() > MAX_MESSAGE:  # before an expanded tensor is written out
-        raise ProtocolError(f"a tensor of shape {list(tensor.shape)} is too large to send")
-    on_device = tensor.device.type == "cuda"
-    plain = devices.to_cpu(tensor).contiguous()
-    tensors.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
-    # the memory order goes along, so that a transposed argument arrives transposed
-    order = _memory_order(tensor) if _is_permuted(tensor) else None
-    return [name, list(tensor.shape), order, on_device]
+    def pack(self, value: Any, depth: int) -> Any:
+        self._items += 1
+        if depth > MAX_DEPTH:
+            raise ProtocolError(f"a value nested more than {MAX_DEPTH} deep cannot be sent")
+        if self._items > MAX_ITEMS:
+            raise ProtocolError(f"more than {MAX_ITEMS} values are too much to send")
+        if value is None or type(value) in (bool, str):
+            return value
+        if type(value) is int:
+            return _int(value)
+        if type(value) is float:
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if isinstance(value, Tensor):
+            return {"tensor": self._pack_tensor(value)}
+        if isinstance(value, torch.Generator):
+            return {"generator": value.initial_seed()}
+        if isinstance(value, tuple):
+            return {"tuple": [self.pack(item, depth + 1) for item in value]}
+        if isinstance(value, list):
+            return [self.pack(item, depth + 1) for item in value]
+        if isinstance(value, dict):
+            return {"dict": [[str(key), self.pack(item, depth + 1)] for key, item in value.items()]}
+        raise ProtocolError(f"a value of type {type(value).__name__} cannot be sent")
+
+    def _pack_tensor(self, tensor: Tensor) -> list[Any]:
+        name = str(tensor.dtype).removeprefix("torch.")
+        if name not in DTYPES or tensor.layout != torch.strided:
+            raise ProtocolError(f"a tensor of dtype {name} and layout {tensor.layout} cannot be sent")
+        self.size += tensor.numel() * tensor.element_size()
+        if self.size > MAX_MESSAGE:  # before an expanded tensor is written out
+            raise ProtocolError(f"a tensor of shape {list(tensor.shape)} is too much to send")
+        on_device = tensor.device.type == "cuda"
+        plain = devices.to_cpu(tensor).contiguous()
+        self.body.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+        # the memory order goes along, so that a transposed argument arrives transposed
+        order = _memory_order(tensor) if _is_permuted(tensor) else None
+        return [name, list(tensor.shape), order, on_device]
 
 
 def _memory_order(tensor: Tensor) -> list[int]:

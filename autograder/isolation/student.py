@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..checking import device as devices
 from ..checking.delegation import CallWatch
-from .protocol import Channel, ProtocolError
+from .protocol import Channel, ProtocolError, encode
 
 PRINTED = 20_000  # characters kept of what a cell prints
 FOREVER = 10**6  # seconds: the grader's deadlines count, not ours
@@ -40,9 +40,10 @@ def serve(connection: socket.socket) -> None:
             return
         reply = getattr(student, f"do_{request['do']}")(**request["with"])
         try:
-            channel.send(reply)
-        except ProtocolError as error:  # a value that cannot be sent is the learner's mistake, not the end
-            channel.send({"error": {"type": "TypeError", "message": str(error), "where": ""}, "printed": ""})
+            message = encode(reply)
+        except BaseException as error:  # a value that cannot be sent is the learner's mistake, not the end
+            message = encode({"error": {**_described(error), "type": "TypeError"}, "printed": ""})
+        channel.send_bytes(message)
 
 
 class _Student:
@@ -91,6 +92,7 @@ class _Student:
         """Call a function. Tensors at ``gradient_of`` require a gradient, which `do_vjp` then computes."""
         self._on_device = any(leaf.device.type == "cuda" for leaf in _tensors(arguments))
         error = value = None
+        leaves: list[Tensor] = []
         seen = CallWatch(watch)
         with _captured() as printed, self._device_mode():
             for position in gradient_of:
@@ -98,16 +100,16 @@ class _Student:
             try:
                 with seen if watch else contextlib.nullcontext():
                     value = self.module.__dict__[name](*arguments)
+                leaves = list(_tensors(value))
             except BaseException as raised:
-                error = _described(raised)
-        tracked = [leaf.requires_grad for leaf in _tensors(value)]
+                error, value = _described(raised), None
         self._last = (
-            [leaf for leaf in _tensors(value) if leaf.requires_grad],
+            [leaf for leaf in leaves if leaf.requires_grad],
             [arguments[position] for position in gradient_of],
         )
         return {
             "value": value,
-            "tracked": tracked,
+            "tracked": [leaf.requires_grad for leaf in leaves],
             "error": error,
             "printed": printed.getvalue(),
             "called": seen.found,

@@ -26,7 +26,7 @@ def graders():
     if reason := jail.problem():
         pytest.skip(f"no jail on this machine: {reason}")
     os.environ["CANARY_TOKEN"] = "canary"
-    with Graders(LAB) as warm:
+    with Graders(LAB, process=jail.Limits(memory_mb=800)) as warm:
         yield warm
         assert children(warm.student.pid) == children(warm.checker.pid) == []
 

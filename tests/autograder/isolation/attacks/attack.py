@@ -19,7 +19,7 @@ WRONG = "def smooth_l1(*arguments):\n    return arguments[0] * 0 - 7\n"
 
 @dataclass(frozen=True)
 class Attack:
-    """``cell`` is the answer's cell, ``before`` the one above it; where neither defines it, a wrong `smooth_l1` follows.
+    """``cell`` is the answer's cell, ``before`` the one above it; where it defines none, a wrong `smooth_l1` follows.
 
     ``says`` must be in the feedback: it shows that the attack did what it is meant to. ``refused`` is how many calls of
     `attempt` there are, all of which must be refused. ``seconds`` is the limit of a cell.
@@ -36,4 +36,8 @@ class Attack:
     @property
     def answer(self) -> str:
         """The answer's cell."""
-        return self.cell if "def smooth_l1" in self.cell or "smooth_l1 =" in self.cell else self.cell + "\n" + WRONG
+        return (
+            self.cell
+            if "def smooth_l1" in self.cell or "smooth_l1 =" in self.cell
+            else self.cell + "\n" + WRONG
+        )

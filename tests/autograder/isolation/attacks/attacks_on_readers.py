@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - bytes and scripts read better in one line
 """Text that acts on whoever reads it: scripts in a browser, escapes in a terminal, words in the grader's voice."""
 
 from attack import Attack

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - bytes and scripts read better in one line
 """Bytes of the student's own on the socket to the checker."""
 
 from attack import Attack
@@ -32,7 +33,7 @@ def _sends(name: str, what: str, **more: object) -> Attack:
 ATTACKS = (
     _sends("garbage", "os.urandom(1000)"),
     _sends("a forged outcome", "message({'dict': [['outcome', {'dict': [['status', 'correct'], ['points', 4.0]]}], ['alive', True]]})"),
-    _sends("two replies at once", "message(reply(0.0)) * 2", says="must be a tensor"),
+    _sends("two replies at once", "message(reply(0.0)) * 2"),
     Attack("replies before they are asked for", "sock.sendall(message(reply(0.0)) * 3)\ndef smooth_l1(*a):\n    return 0", before=_WIRE),
     _sends("a huge size", "message(b'', size=2**63)"),
     _sends("a size below zero", "struct.pack('!qI', -1, 0)"),

@@ -28,7 +28,11 @@ SEED = 7
 def course(tmp_path_factory):
     """What an attack may be after: a gradebook, answers, others' work."""
     root = tmp_path_factory.mktemp("course")
-    for name in ("gradebook.db", "source/05_fast_rcnn/fast_rcnn.ipynb", "submitted/other/05_fast_rcnn/fast_rcnn.ipynb"):
+    for name in (
+        "gradebook.db",
+        "source/05_fast_rcnn/fast_rcnn.ipynb",
+        "submitted/other/05_fast_rcnn/fast_rcnn.ipynb",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("secret")
         (root / name).chmod(0o666)
@@ -42,7 +46,10 @@ def grade(graders, small, course):
     """Grade an attack: its result, and all that its feedback shows."""
 
     def run(attack):
-        cells = [cell.replace("{course}", str(course)).replace("{root}", str(ROOT)) for cell in (attack.before, attack.answer)]
+        cells = [
+            cell.replace("{course}", str(course)).replace("{root}", str(ROOT))
+            for cell in (attack.before, attack.answer)
+        ]
         notebook = small(cells[1], ATTEMPT, cells[0])
         (result,) = execute(notebook, graders, SEED, Limits(cell=attack.seconds, exercise=60, submission=120))
         return result, notebook
@@ -74,7 +81,15 @@ def test_an_attack_earns_learns_and_leaves_nothing(attack, grade, graders, livin
 
 
 def test_honest_submissions_beside_attacks_keep_their_points(grade, graders):
-    hungry = {"memory bomb", "thread bomb", "threads that loop", "disk fill", "a loop", "output flood", "a slow drip"}
+    hungry = {
+        "memory bomb",
+        "thread bomb",
+        "threads that loop",
+        "disk fill",
+        "a loop",
+        "output flood",
+        "a slow drip",
+    }
     attacks = [attack for attack in ATTACKS if attack.name in hungry]
     assert len(attacks) == len(hungry)
     with ThreadPoolExecutor(1) as beside:
@@ -109,7 +124,9 @@ def test_there_are_enough_attacks():
 
 def _said(notebook):
     """All text of the outputs."""
-    return "\n".join(json.dumps(cell.outputs, ensure_ascii=False) for cell in notebook.cells if cell.cell_type == "code")
+    return "\n".join(
+        json.dumps(cell.outputs, ensure_ascii=False) for cell in notebook.cells if cell.cell_type == "code"
+    )
 
 
 def _pages(notebook):
@@ -119,4 +136,6 @@ def _pages(notebook):
 
 
 def _digest(root):
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()
+    }
