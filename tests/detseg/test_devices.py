@@ -31,7 +31,7 @@ OPERATIONS = {
     "box_iou": (boxes.box_iou, some_boxes(5), some_boxes(7, 3)),
     "encode_boxes": (lambda a, b: boxes.encode_boxes(a, b, boxes.HEAD_WEIGHTS), some_boxes(5), some_boxes(5, 3)),
     "decode_boxes": (lambda a, b: boxes.decode_boxes(a, b, boxes.HEAD_WEIGHTS), random(5, 3, 4), some_boxes(5)),
-    "nms": (lambda b, s: boxes.nms(b, s, 0.25, block=8), some_boxes(40), random(40)),
+    "nms": (lambda b, s: boxes.nms(b, s, 0.25), some_boxes(500), random(500)),
     "ridge_regression": (lambda x, y: boxes.ridge_regression(x, y, 1.0)[0], random(9, 3), random(9, 4)),
     "roi_pool": (lambda f, r: layers.roi_pool(f, r, (2, 3), 0.5), MAPS, ROIS),
     "roi_align": (lambda f, r: layers.roi_align(f, r, (2, 3), 0.5), MAPS, ROIS),

@@ -6,8 +6,11 @@ from torch import Tensor
 from detseg.boxes.geometry import check_boxes
 from detseg.boxes.iou import pairwise_iou
 
+BLOCK = 384
+"""How many boxes are settled at once; the result does not depend on it."""
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, block: int = 384) -> Tensor:
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Greedy non-maximum suppression of one class's boxes.
 
     The loop "take the best box left, drop all whose IoU with it exceeds the threshold" is right and slow.
@@ -18,7 +21,6 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, block: int = 384) -
         boxes: ``[N, 4]`` as (x1, y1, x2, y2), pixels. A box without area is legal: it suppresses nothing.
         scores: ``[N]``; of equal scores the earlier index wins.
         iou_threshold: a box is dropped if its IoU with a kept, better one is strictly above this.
-        block: how many boxes are settled at once; the result does not depend on it.
 
     Returns:
         int64 ``[M]``: the kept indices by decreasing score.
@@ -37,7 +39,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, block: int = 384) -
     boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))
     order = scores.argsort(descending=True, stable=True)  # [N]
     kept = order[:0]
-    for candidates in order.split(block):
+    for candidates in order.split(BLOCK):
         candidates = candidates[~_overlapped(boxes[candidates], boxes[kept], iou_threshold)]
         kept = torch.cat([kept, candidates[_survivors(boxes[candidates], iou_threshold)]])
     return kept
