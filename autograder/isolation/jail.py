@@ -52,6 +52,7 @@ def problem() -> str:
     if child == 0:
         os.close(reading)
         try:
+            isolate()
             enter([Path("/usr")], [])
             linux.unshare(linux.CLONE_NEWPID)
             if (inner := os.fork()) == 0:
@@ -69,12 +70,10 @@ def problem() -> str:
     return reason
 
 
-def enter(readable: Iterable[Path], masked: Iterable[Path]) -> None:
-    """Move this process, for good, into a world of its own. Called once, by a zygote with a single thread.
+def isolate() -> None:
+    """Go on in a child that is the first in a process namespace of its own: when it ends, so does all that it started.
 
-    Args:
-        readable: folders and files that stay where they are, read-only; nothing else of the machine remains.
-        masked: folders below them that become empty.
+    This process stays outside and ends when the child does; the child ends when this process does.
     """
     uid, gid = os.getuid(), os.getgid()
     if uid != 0:
@@ -82,6 +81,20 @@ def enter(readable: Iterable[Path], masked: Iterable[Path]) -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    linux.unshare(linux.CLONE_NEWPID)
+    if child := os.fork():
+        os.closerange(3, 65536)  # whoever talks to the child must hear of its end
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def enter(readable: Iterable[Path], masked: Iterable[Path]) -> None:
+    """Move this process, for good, into a world of its own. Called once, after `isolate`, with a single thread.
+
+    Args:
+        readable: folders and files that stay where they are, read-only; nothing else of the machine remains.
+        masked: folders below them that become empty.
+    """
     linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
     linux.mount("none", "/", "none", linux.MS_REC | linux.MS_PRIVATE)
     root = tempfile.mkdtemp(prefix="jail-")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +23,7 @@ from .zygote import READY
 
 START_SECONDS = 120.0  # a cold disk and a busy machine: importing torch alone can take a minute
 REPLY_SECONDS = 30.0
+_CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 STUDENT_PRELOAD = (
     "torch",
@@ -112,7 +114,7 @@ class Zygote:
 
     @property
     def pid(self) -> int:
-        """Of the warm process."""
+        """Of the process that was started; in a jail, the warm one is its only child."""
         return self._process.pid
 
     @contextlib.contextmanager
@@ -125,13 +127,15 @@ class Zygote:
         ours, theirs = socket.socketpair()
         number = next(self._numbers)
         with ours, contextlib.ExitStack() as stack:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             with theirs:
-                pid = self._ask({"fork": number}, theirs.fileno())["pid"]
-            memory_mb = self._limits.memory_mb + self._limits.file_mb
-            stack.enter_context(cgroup.limited(pid, memory_mb, self._limits.threads))
-            child = Child(ours, pid)
-            stack.callback(self._end, number, child)  # before its groups are removed
+                self._ask({"fork": number}, theirs.fileno())
+            child = Child(ours)
+            groups = stack.enter_context(contextlib.ExitStack())  # to be removed when the child has ended
+            stack.callback(self._end, number, child)
             child.wait_until_ready()
+            memory_mb = self._limits.memory_mb + self._limits.file_mb
+            groups.enter_context(cgroup.limited(child.pid, memory_mb, self._limits.threads))
             yield child
 
     def _end(self, number: int, child: Child) -> None:
@@ -169,22 +173,29 @@ class Zygote:
 class Child:
     """A forked process and the socket to it. ``status`` is known once it has ended."""
 
-    def __init__(self, connection: socket.socket, pid: int) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         """Talk over this socket."""
         self.connection = connection
         self.channel = Channel(connection)
-        self.pid = pid
+        self.pid = 0
         self.status: int | None = None
 
     def wait_until_ready(self) -> None:
-        """Until it is confined. What happens before is the grader's own doing, afterwards the learner's."""
+        """Until it is confined. What happens before is the grader's own doing, afterwards the learner's.
+
+        With the word comes the kernel's: the number of the process as it is called out here.
+        """
         self.connection.settimeout(REPLY_SECONDS)
         try:
-            said = self.connection.recv(len(READY))
+            said, details, *_ = self.connection.recvmsg(len(READY), socket.CMSG_SPACE(_CREDENTIALS.size))
         except OSError:
-            said = b""
+            said, details = b"", []
         if said != READY:
             raise ZygoteError("a process could not be confined")
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        for _, kind, data in details:
+            if kind == socket.SCM_CREDENTIALS:
+                self.pid = _CREDENTIALS.unpack(data)[0]
 
 
 def student_zygote(view: Path, limits: Limits | None = None, unsafe: bool = False) -> Zygote:

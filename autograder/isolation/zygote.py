@@ -38,6 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     control = socket.socket(fileno=options.control)
 
+    if not options.unsafe:
+        jail.isolate()
     for name in options.preload:
         importlib.import_module(name)
     import torch
@@ -81,7 +83,7 @@ def _serve(
                 if pid == 0:
                     _become(control, own_namespace, descriptors[0], run, limits, safe)
                 children[order["fork"]] = pid
-                reply = {"pid": pid}
+                reply = {}
             except OSError as error:  # the machine is full; the next one may fit again
                 reply = {"error": f"no process could be started: {error}"}
             if safe:

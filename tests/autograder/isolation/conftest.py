@@ -28,7 +28,7 @@ def graders():
     os.environ["CANARY_TOKEN"] = "canary"
     with Graders(LAB, process=jail.Limits(memory_mb=800)) as warm:
         yield warm
-        assert children(warm.student.pid) == children(warm.checker.pid) == []
+        assert living_below(warm.student) == living_below(warm.checker) == []
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +39,8 @@ def small():
 
 @pytest.fixture(scope="session")
 def living():
-    """The children of a process: ``living(pid)``."""
-    return children
+    """What a zygote has forked and not yet ended: ``living(zygote)``."""
+    return living_below
 
 
 @pytest.fixture
@@ -74,6 +74,11 @@ def _small(answer, *before, exercise="smooth_l1", points=4):
             ),
         ]
     )
+
+
+def living_below(zygote):
+    (warm,) = children(zygote.pid)
+    return children(warm)
 
 
 def children(pid):

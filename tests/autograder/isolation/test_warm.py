@@ -37,9 +37,9 @@ def test_a_child_ends_with_its_block_whatever_it_does(graders, living):
     with graders.student.child() as child:
         child.channel.send({"do": "run", "with": {"label": "cell 0", "source": "import signal\n"
             "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass"}})  # fmt: skip
-        assert living(graders.student.pid) == [child.pid]
+        assert living(graders.student) == [child.pid]
     assert child.status == -signal.SIGKILL
-    assert living(graders.student.pid) == []
+    assert living(graders.student) == []
 
 
 def test_a_childs_own_end_is_told(graders):
@@ -71,7 +71,7 @@ def test_threads_share_a_zygote(graders):
 def test_an_error_in_the_block_ends_the_child_as_well(graders, living):
     with pytest.raises(ValueError, match="ours"), graders.student.child():
         raise ValueError("ours")
-    assert living(graders.student.pid) == []
+    assert living(graders.student) == []
 
 
 GRADER = """

@@ -77,7 +77,7 @@ def test_an_attack_earns_learns_and_leaves_nothing(attack, grade, graders, livin
     for page in _pages(notebook):
         assert "<script" not in page
         assert "<img" not in page
-    assert living(graders.student.pid) == living(graders.checker.pid) == []
+    assert living(graders.student) == living(graders.checker) == []
 
 
 def test_honest_submissions_beside_attacks_keep_their_points(grade, graders):
