@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from types import FrameType
 
 _AGAIN = 0.1  # seconds between two tries: code that swallows the first exception gets the next one elsewhere
+_IMPORTING = 60.0  # seconds an import may finish in: one that is cut short leaves a broken module behind
 
 
 class TimeLimitExceeded(BaseException):
@@ -29,11 +33,12 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    def stop(signum: int, frame: object) -> None:
-        if armed:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if armed and (not _is_importing(frame) or time.monotonic() > patience):
             raise TimeLimitExceeded
 
     armed = True
+    patience = time.monotonic() + seconds + _IMPORTING
     previous = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
@@ -46,7 +51,8 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watchdog(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
+    watched = threading.get_ident()
+    patience = time.monotonic() + seconds + _IMPORTING
     finished = threading.Event()
     lock = threading.Lock()
 
@@ -54,8 +60,9 @@ def _watchdog(seconds: float) -> Iterator[None]:
         wait = seconds
         while not finished.wait(wait):
             with lock:
-                if not finished.is_set():
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitExceeded))
+                importing = _is_importing(sys._current_frames().get(watched)) and time.monotonic() < patience
+                if not finished.is_set() and not importing:
+                    _raise_in(watched, ctypes.py_object(TimeLimitExceeded))
             wait = _AGAIN
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -65,5 +72,18 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         with lock:
             finished.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # withdraw one that has not arrived yet
+            _raise_in(watched, None)  # withdraw one that has not arrived yet
         watcher.join()
+
+
+def _raise_in(thread: int, error: object) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether an import is under way in this frame or one that called it."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False

@@ -146,7 +146,7 @@ EXERCISE = Exercise(
         Misconception(
             "half the width",
             _columns(_cx, _cy, lambda *box: _w(*box) / 2, lambda *box: _h(*box) / 2),
-            "Width is x2 - x1, all of it. (If you overwrite x1 with the centre first, x2 - x1 is only half of it.)",
+            "Width is x2 - x1, all of it. If you overwrite x1 with the centre first, x2 - x1 is only half of it.",
         ),
         Misconception(
             "one pixel too many",

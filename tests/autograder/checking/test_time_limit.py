@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 
@@ -35,6 +36,22 @@ def test_lets_a_quick_body_pass_and_leaves_no_alarm_behind():
 def test_an_exception_of_the_body_comes_through():
     with pytest.raises(ZeroDivisionError), time_limit(5):
         1 / 0  # noqa: B018
+
+
+def test_an_import_is_not_cut_in_two(tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time\nfor _ in range(5):\n    time.sleep(0.1)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def body():
+        import slow_to_import  # noqa: F401
+
+        loop_for_ever()
+
+    with pytest.raises(TimeLimitExceeded), time_limit(0.1):
+        body()
+    assert sys.modules["slow_to_import"].whole
 
 
 def test_works_outside_the_main_thread():
