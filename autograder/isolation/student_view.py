@@ -70,6 +70,8 @@ def write_student_view(folder: Path, lab: str) -> Path:
     (folder / "autograder" / "checking" / "__init__.py").write_text("")
     for name in _RUNTIME:
         shutil.copyfile(package / name, folder / "autograder" / name)
+    for path in (folder, *folder.rglob("*")):  # another user than ours is to read it
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 
 

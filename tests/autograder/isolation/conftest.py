@@ -26,7 +26,7 @@ def graders():
     if reason := jail.problem():
         pytest.skip(f"no jail on this machine: {reason}")
     os.environ["CANARY_TOKEN"] = "canary"
-    with Graders(LAB, process=jail.Limits(memory_mb=800)) as warm:
+    with Graders(LAB, process=jail.Limits(memory_mb=500)) as warm:
         yield warm
         assert living_below(warm.student) == living_below(warm.checker) == []
 

@@ -22,7 +22,8 @@ class Attack:
     """``cell`` is the answer's cell, ``before`` the one above it; where it defines none, a wrong `smooth_l1` follows.
 
     ``says`` must be in the feedback: it shows that the attack did what it is meant to. ``refused`` is how many calls of
-    `attempt` there are, all of which must be refused. ``seconds`` is the limit of a cell.
+    `attempt` there are, all of which must be refused. ``seconds`` is the limit of a cell, ``check_seconds`` that of the
+    exercise's checks.
     """
 
     name: str
@@ -32,12 +33,10 @@ class Attack:
     refused: int = 0
     status: str = ""
     seconds: float = 20.0
+    check_seconds: float = 60.0
 
     @property
     def answer(self) -> str:
         """The answer's cell."""
-        return (
-            self.cell
-            if "def smooth_l1" in self.cell or "smooth_l1 =" in self.cell
-            else self.cell + "\n" + WRONG
-        )
+        defines = any(start in self.cell for start in ("def smooth_l1", "class smooth_l1", "smooth_l1 ="))
+        return self.cell if defines else f"{self.cell}\n{WRONG}"

@@ -82,6 +82,7 @@ import time
 def smooth_l1(*a):
     time.sleep(10**6)
 """,
+        check_seconds=2,
         status="timed_out",
     ),
     Attack(
@@ -93,6 +94,7 @@ def smooth_l1(*a):
             while True: pass
         except BaseException: pass
 """,
+        check_seconds=2,
         status="timed_out",
     ),
     Attack(
@@ -123,6 +125,7 @@ import re
 def smooth_l1(*a):
     re.match('(a|a)*b', 'a' * 64)
 """,
+        check_seconds=2,
         status="timed_out",
     ),
     Attack(
@@ -134,6 +137,7 @@ class E(Exception):
 def smooth_l1(*a):
     raise E()
 """,
+        check_seconds=2,
         status="timed_out",
     ),
     Attack(
@@ -219,10 +223,10 @@ def smooth_l1(*a):
         says="64 bits",
     ),
     Attack(
-        "a million numbers",
+        "too many numbers",
         """\
 def smooth_l1(*a):
-    return list(range(10**6))
+    return list(range(200_000))
 """,
         says="too much",
     ),
@@ -286,7 +290,7 @@ attempt('threads', lambda: n >= 40)
 import threading
 def spin():
     while True: pass
-for _ in range(8): threading.Thread(target=spin, daemon=True).start()
+for _ in range(3): threading.Thread(target=spin, daemon=True).start()
 """,
         seconds=10,
     ),

@@ -51,7 +51,9 @@ def grade(graders, small, course):
             for cell in (attack.before, attack.answer)
         ]
         notebook = small(cells[1], ATTEMPT, cells[0])
-        (result,) = execute(notebook, graders, SEED, Limits(cell=attack.seconds, exercise=60, submission=120))
+        (result,) = execute(
+            notebook, graders, SEED, Limits(attack.seconds, attack.check_seconds, submission=120)
+        )
         return result, notebook
 
     return run
