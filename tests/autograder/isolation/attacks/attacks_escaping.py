@@ -173,7 +173,8 @@ attempt('seed', lambda: [o for o in gc.get_objects() if isinstance(o, dict) and 
         "what the one before left",
         """\
 import os
-attempt('left', lambda: [n for d in ('.', '/tmp', '/dev/shm') for n in os.listdir(d) if 'left' in n or not n.startswith('students-view')])
+attempt('left', lambda: [n for d in ('.', '/tmp', '/dev/shm') for n in os.listdir(d) if n == 'left'])
+__import__('torch').patched_by_the_one_before = True
 for d in ('.', '/dev/shm'): open(os.path.join(d, 'left'), 'w').write('for the next')
 """,
         refused=1,
@@ -182,7 +183,7 @@ for d in ('.', '/dev/shm'): open(os.path.join(d, 'left'), 'w').write('for the ne
         "nothing the one before did",
         """\
 import os, torch, builtins
-attempt('left', lambda: [n for d in ('.', '/tmp', '/dev/shm') for n in os.listdir(d) if 'left' in n or not n.startswith('students-view')])
+attempt('left', lambda: [n for d in ('.', '/tmp', '/dev/shm') for n in os.listdir(d) if n == 'left'])
 attempt('patched', lambda: hasattr(torch, 'patched_by_the_one_before'))
 """,
         refused=2,
