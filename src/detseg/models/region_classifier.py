@@ -124,7 +124,7 @@ class RegionClassifier(nn.Module, ABC):
         regress: bool = True,
         score_threshold: float | None = None,
         nms_threshold: float = 0.3,
-        limit: int = 50,
+        limit: int = 300,
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Detections of each image: boxes ``[D, 4]``, scores ``[D]``, labels ``[D]``, best first.
 
@@ -133,7 +133,8 @@ class RegionClassifier(nn.Module, ABC):
             proposals: of each image, ``[P, 4]``.
             classifier: "svm" scores are margins, 1 for a sure detection; "softmax" scores are probabilities.
             regress: whether the ridge regressors move the boxes.
-            score_threshold: a detection must score more; None for -1 (the margin) or 0.05.
+            score_threshold: a detection must score more; None for -2 (well outside the margin) or 0.01. Both are low,
+                for average precision counts a late hit more than it minds what comes after.
             nms_threshold: between detections of one class.
             limit: the most detections to return for an image.
 
@@ -142,7 +143,7 @@ class RegionClassifier(nn.Module, ABC):
         check_batch(images, proposals)
         self.eval()
         if score_threshold is None:
-            score_threshold = -1.0 if classifier == "svm" else 0.05
+            score_threshold = -2.0 if classifier == "svm" else 0.01
         image_size = (images.shape[2], images.shape[3])
         found = []
         for image, regions in zip(images, proposals, strict=True):

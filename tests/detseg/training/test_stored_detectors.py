@@ -57,7 +57,7 @@ def test_stored_mask_rcnn_reaches_what_its_card_says(scenes):
     assert masks == pytest.approx(card["mask_mean_average_precision"], abs=NOISE)
 
 
-@pytest.mark.parametrize(("name", "make", "bar"), [("rcnn_farm", RCNN, 0.70), ("sppnet_farm", SPPNet, 0.5)])
+@pytest.mark.parametrize(("name", "make", "bar"), [("rcnn_farm", RCNN, 0.70), ("sppnet_farm", SPPNet, 0.4)])
 def test_stored_models_of_several_stages_reach_what_their_cards_say(name, make, bar, scenes):
     model = make(backbone(pretrained=False))
     card = load_weights(model, name)
