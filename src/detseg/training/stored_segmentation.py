@@ -97,9 +97,7 @@ def localisation_accuracy(model: Localiser, windows: SingleObjectWindows) -> tup
 def make_patch_classifier() -> list[Path]:
     """About two minutes on two cores, and two more to measure it."""
     model, _ = train_patch_classifier(FarmScenes.train())
-    recipe = (
-        "AdamW, learning rate 2e-3, weight decay 0.02, 8 epochs of 100 steps, 74 balanced patches a step"
-    )
+    recipe = "AdamW, learning rate 2e-3, weight decay 0.02, 8 epochs of 100 steps, 74 balanced patches a step"
     return [_save_segmenter(model, "patch_classifier_farm", recipe)]
 
 
