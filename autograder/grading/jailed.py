@@ -26,7 +26,7 @@ from autograder.isolation import jail
 from autograder.isolation.protocol import Late, ProtocolError
 from autograder.isolation.student_view import write_student_view
 from autograder.isolation.text import plain
-from autograder.isolation.warm import Child, checker_zygote, student_zygote
+from autograder.isolation.warm import Child, Zygote, checker_zygote, student_zygote
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
 from .record import record, record_error
@@ -122,23 +122,41 @@ def execute(
         session.close()
 
 
+class _Process:
+    """A child of a zygote that may end, be ended, and be started again."""
+
+    def __init__(self, zygote: Zygote) -> None:
+        self._zygote = zygote
+        self._stack = contextlib.ExitStack()
+        self.child: Child | None = None
+
+    def start(self) -> Child:
+        """The living one, or a new one."""
+        if self.child is None:
+            self.child = self._stack.enter_context(self._zygote.child())
+        return self.child
+
+    def end(self) -> None:
+        self.child = None
+        self._stack.close()
+
+
 class _Session:
-    """The student process of one submission, and which of its cells have run or must not run (again)."""
+    """The two processes of one submission, and which of its cells have run or must not run (again)."""
 
     def __init__(self, notebook: NotebookNode, graders: Graders, seed: int, limits: Limits) -> None:
         self._cells = notebook.cells
-        self._graders = graders
         self._seed = seed
         self._limits = limits
         self._end = time.monotonic() + limits.submission
         self._defined: list[int] = []  # cells a new process must run again
         self._culprits: dict[int, tuple[str, str]] = {}  # cell -> status and reason
-        self._process = contextlib.ExitStack()
-        self._student: Child | None = None
+        self._student = _Process(graders.student)
+        self._checker = _Process(graders.checker)
 
     def close(self) -> None:
-        self._process.close()
-        self._student = None
+        self._student.end()
+        self._checker.end()
 
     def visit(self, index: int) -> Result | None:
         """Run one cell if it is to be run; the result of a graded one."""
@@ -156,7 +174,7 @@ class _Session:
         except ProtocolError as error:
             status, reason = _blame(error, "this cell", self._limits.cell)
             self._culprits[index] = (status, reason)
-            self.close()
+            self._student.end()
             record_error(cell, status, reason)
             return
         self._defined.append(index)
@@ -185,7 +203,7 @@ class _Session:
         try:
             outcome = self._check(name)
         except ProtocolError as error:
-            self.close()
+            self._student.end()
             status, reason = _blame(error, f"the check of {name}", self._limits.exercise)
             return Result(name, 0.0, possible, status, reason=reason)
         broken = self._broken(answers)
@@ -195,15 +213,18 @@ class _Session:
         return from_outcome(outcome, name, possible, time.monotonic() - started)
 
     def _check(self, name: str) -> dict[str, Any]:
-        """Fork a checker, lend it the socket to the student process, take its outcome."""
-        assert self._student is not None
-        with self._graders.checker.child() as checker:
-            order = f"{name}\nTrue\n{self._seed}".encode()
-            socket.send_fds(checker.connection, [order], [self._student.connection.fileno()])
-            answer = checker.channel.receive(self._left(self._limits.exercise), MOST_BYTES, tensors=False)
-        outcome = _outcome(answer, name)
+        """Lend the checker the socket to the student process, take its outcome."""
+        checker, order = self._checker.start(), f"{name}\nTrue\n{self._seed}".encode()
+        try:
+            socket.send_fds(checker.connection, [order], [self._student.start().connection.fileno()])
+            seconds = self._left(self._limits.exercise)
+            answer = checker.channel.receive(seconds, MOST_BYTES, tensors=False)
+            outcome = _outcome(answer, name)
+        except (ProtocolError, OSError) as error:
+            self._checker.end()
+            raise error if isinstance(error, ProtocolError) else ProtocolError("no check was made") from error
         if answer["alive"] is not True:
-            self.close()
+            self._student.end()
         return outcome
 
     def _answers(self, index: int, name: str) -> list[int]:
@@ -224,27 +245,28 @@ class _Session:
         return ""
 
     def _run(self, index: int) -> dict[str, Any]:
+        """Run a cell, after those before it: what it printed and raised."""
         self._ensure_student(but=index)
-        if self._student is None:
+        if self._student.child is None:
             raise Late("the time of the whole notebook is over")
         cell = {"label": f"cell {index}", "source": self._cells[index].source}
         seconds = self._left(self._limits.cell)
-        self._student.channel.send({"do": "run", "with": cell}, seconds)
-        ran = self._student.channel.receive(seconds, MOST_BYTES, tensors=False)
+        self._student.child.channel.send({"do": "run", "with": cell}, seconds)
+        ran = self._student.child.channel.receive(seconds, MOST_BYTES, tensors=False)
         if type(ran) is not dict:
             raise ProtocolError("the process answered with something that is not an answer")
         return ran
 
     def _ensure_student(self, but: int | None = None) -> None:
         """A living student process in which all earlier definitions have run, except those at fault."""
-        while self._student is None and not self._spent():
-            self._student = self._process.enter_context(self._graders.student.child())
+        while self._student.child is None and not self._spent():
+            self._student.start()
             for index in [i for i in self._defined if i not in self._culprits and i != but]:
                 try:
                     self._run(index)
                 except ProtocolError as error:
                     self._culprits[index] = _blame(error, "this cell, run again,", self._limits.cell)
-                    self.close()
+                    self._student.end()
                     break
 
     def _left(self, seconds: float) -> float:

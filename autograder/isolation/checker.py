@@ -1,4 +1,4 @@
-"""What runs in the checker process: one exercise's checks against the function in the student process.
+"""What runs in the checker process: exercises' checks against functions in the student process.
 
 It parses bytes that student code may have written, so it is confined as well: no network, nothing to write to.
 """
@@ -10,19 +10,32 @@ import socket
 
 from ..checking.check import check
 from ..checking.outcome import Outcome
-from ..exercises import load
+from ..exercises import load, names
 from .protocol import Channel, ProtocolError
 from .remote import ProcessEnded, RemoteFunction
 
 
 def serve(connection: socket.socket) -> None:
-    """Take one order (name, hidden, seed; the student's socket comes with it), answer with the outcome, end."""
-    order, descriptors, _, _ = socket.recv_fds(connection, 65536, 1)
-    with socket.socket(fileno=descriptors[0]) as student:
-        name, hidden, seed = os.fsdecode(order).split("\n")
-        channel = Channel(student)
-        outcome, alive = check_remotely(channel, name, hidden == "True", int(seed))
-    Channel(connection).send({"outcome": outcome.as_dict(), "alive": alive})
+    """Take orders (name, hidden, seed; with each the student's socket), answer with the outcome, until hung up on.
+
+    A checker serves one submission, whose exercises have nothing to hide from one another.
+    """
+    while True:
+        connection.settimeout(None)
+        order, descriptors, _, _ = socket.recv_fds(connection, 65536, 1)
+        if not order:
+            return
+        with socket.socket(fileno=descriptors[0]) as student:
+            name, hidden, seed = os.fsdecode(order).split("\n")
+            outcome, alive = check_remotely(Channel(student), name, hidden == "True", int(seed))
+        Channel(connection).send({"outcome": outcome.as_dict(), "alive": alive})
+
+
+def warm_up() -> None:
+    """Import all exercises, and use once what is slow at its first use."""
+    for name in names():
+        load(name)
+    check(load("smooth_l1").oracle, "smooth_l1")
 
 
 def check_remotely(channel: Channel, name: str, hidden: bool, seed: int) -> tuple[Outcome, bool]:

@@ -46,6 +46,17 @@ def serve(connection: socket.socket) -> None:
         channel.send_bytes(message)
 
 
+def warm_up() -> None:
+    """Use once what is slow at its first use."""
+    _plain_python("1")
+    with devices.device_mode():
+        tensor = devices.to_device(torch.ones(4, 4)).requires_grad_()
+        (tensor @ tensor).sum().backward()
+    torch.autograd.grad(
+        torch.ones(2, requires_grad=True).sum() * 2, torch.ones(2, requires_grad=True), allow_unused=True
+    )
+
+
 class _Student:
     """The learner's notebook, as one module."""
 
