@@ -1,8 +1,9 @@
 """Selective search: object proposals by grouping similar regions (Uijlings et al. 2013).
 
 Neighbouring regions of a graph segmentation are merged, most similar first, until one is left; every region
-met on the way gives one box. Several colour spaces and starting segmentations make the set diverse (section 4
-of the paper). Simplified here: the texture is a histogram of the grey gradient, not of each colour channel's.
+met on the way gives one box. Several colour spaces, starting segmentations and similarities make the set
+diverse (section 4 of the paper). Simplified here: the texture is a histogram of the grey gradient, not of each
+colour channel's.
 """
 
 import heapq
@@ -23,6 +24,7 @@ def selective_search(
     image: np.ndarray | Tensor,
     scales: tuple[float, ...] = (80.0, 200.0),
     colour_spaces: tuple[str, ...] = ("YCbCr", "HSV"),
+    similarities: tuple[str, ...] = ("CTSF", "SF"),
     limit: int = 2000,
     min_side: float = 8.0,
     seed: int = 0,
@@ -31,8 +33,10 @@ def selective_search(
 
     Args:
         image: uint8 RGB, an array ``[H, W, 3]`` or a tensor ``[3, H, W]``.
-        scales: of the starting segmentations; one hierarchy is grown for each scale and colour space.
+        scales: of the starting segmentations; one hierarchy is grown for each scale, colour space and similarity.
         colour_spaces: modes of PIL with three channels.
+        similarities: which measures are added up: colour, texture, size, fill. Without the first two, parts of
+            one object that look different, such as shirt and trousers, find each other.
         limit: at most so many boxes.
         min_side: boxes with a shorter side (pixels) are left out.
         seed: of the ranking, which is random within the hierarchy (section 4.4).
@@ -50,28 +54,35 @@ def selective_search(
     for space in colour_spaces:
         converted = np.asarray(Image.fromarray(pixels).convert(space))
         for scale in scales:
-            hierarchy = group_regions(converted, graph_segmentation(converted, scale))
-            # The last merge, often an object or a scene, ranks 1; the random factor mixes the levels.
-            rank = np.arange(len(hierarchy), 0, -1)
-            boxes.append(hierarchy)
-            priorities.append(rank * generator.random(len(hierarchy)))
+            segments = graph_segmentation(converted, scale)
+            for similarity in similarities:
+                hierarchy = group_regions(converted, segments, similarity)
+                # The last merge, often an object or a scene, ranks 1; the random factor mixes the levels.
+                rank = np.arange(len(hierarchy), 0, -1)
+                boxes.append(hierarchy)
+                priorities.append(rank * generator.random(len(hierarchy)))
     ranked = np.concatenate(boxes)[np.argsort(np.concatenate(priorities), kind="stable")]
     ranked = ranked[(ranked[:, 2:] - ranked[:, :2]).min(axis=1) >= min_side]
     _, first_seen = np.unique(ranked, axis=0, return_index=True)
     return torch.from_numpy(ranked[np.sort(first_seen)][:limit])  # [P, 4]
 
 
-def group_regions(image: np.ndarray, segments: np.ndarray) -> np.ndarray:
+def group_regions(image: np.ndarray, segments: np.ndarray, similarity: str = "CTSF") -> np.ndarray:
     """Merge the most similar neighbours until one region is left (algorithm 1 of the paper).
 
     Args:
         image: uint8 ``[H, W, 3]`` in the colour space that similarity is judged in.
         segments: int ``[H, W]``, numbered from 0.
+        similarity: letters of the measures to add up, of ``C T S F``.
 
     Returns:
         float32 ``[2 n - 1, 4]``: boxes of the n segments, then of each merge in order.
     """
-    regions = _Regions.of(image, segments)
+    if not similarity or set(similarity) - set("CTSF"):
+        raise ValueError(
+            f"selective_search: a similarity is made of the letters C, T, S, F, got {similarity!r}"
+        )
+    regions = _Regions.of(image, segments, similarity)
     count = int(segments.max()) + 1
     neighbours = _neighbours(segments)
     queue: list[tuple[float, int, int]] = []  # most similar pair on top; the heap keeps the smallest
@@ -105,9 +116,10 @@ class _Regions:
     size: np.ndarray  # [2n - 1], pixels
     boxes: np.ndarray  # [2n - 1, 4]
     image_area: int
+    measures: str
 
     @classmethod
-    def of(cls, image: np.ndarray, segments: np.ndarray) -> "_Regions":
+    def of(cls, image: np.ndarray, segments: np.ndarray, measures: str) -> "_Regions":
         """Measure the starting segments."""
         flat = segments.ravel()
         count = int(flat.max()) + 1
@@ -135,7 +147,9 @@ class _Regions:
             """Rows for the n - 1 merges to come."""
             return np.concatenate([rows, np.zeros((count - 1, *rows.shape[1:]))]).astype(np.float32)
 
-        return cls(with_room(colour), with_room(texture), with_room(size), with_room(boxes), segments.size)
+        return cls(
+            with_room(colour), with_room(texture), with_room(size), with_room(boxes), segments.size, measures
+        )
 
     def merge(self, a: int, b: int, into: int) -> None:
         """Row ``into`` becomes the union; histograms are means weighted by size, so no pixel is read again."""
@@ -147,14 +161,21 @@ class _Regions:
         self.boxes[into, 2:] = np.maximum(self.boxes[a, 2:], self.boxes[b, 2:])
 
     def similarity(self, region: int, others: list[int]) -> np.ndarray:
-        """Colour + texture + size + fill, each at most 1 (equations 2 to 6)."""
-        colour = np.minimum(self.colour[region], self.colour[others]).sum(1)
-        texture = np.minimum(self.texture[region], self.texture[others]).sum(1)
+        """The sum of the chosen measures, each at most 1 (equations 2 to 6)."""
+        total = np.zeros(len(others), np.float32)
         sizes = self.size[region] + self.size[others]
-        low = np.minimum(self.boxes[region, :2], self.boxes[others, :2])
-        high = np.maximum(self.boxes[region, 2:], self.boxes[others, 2:])
-        empty = (high - low).prod(1) - sizes  # of the common box, what neither region covers
-        return colour + texture + (1 - sizes / self.image_area) + (1 - empty / self.image_area)
+        if "C" in self.measures:
+            total += np.minimum(self.colour[region], self.colour[others]).sum(1)
+        if "T" in self.measures:
+            total += np.minimum(self.texture[region], self.texture[others]).sum(1)
+        if "S" in self.measures:
+            total += 1 - sizes / self.image_area
+        if "F" in self.measures:
+            low = np.minimum(self.boxes[region, :2], self.boxes[others, :2])
+            high = np.maximum(self.boxes[region, 2:], self.boxes[others, 2:])
+            empty = (high - low).prod(1) - sizes  # of the common box, what neither region covers
+            total += 1 - empty / self.image_area
+        return total
 
 
 def _push(queue: list[tuple[float, int, int]], regions: _Regions, region: int, others: list[int]) -> None:
