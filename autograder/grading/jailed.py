@@ -17,23 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbformat import NotebookNode
 
-from autograder.checking import Outcome
 from autograder.exercises import UnknownExercise, load
 from autograder.isolation import jail
-from autograder.isolation.protocol import Late, ProtocolError
+from autograder.isolation.channel import Late
+from autograder.isolation.protocol import ProtocolError
 from autograder.isolation.student_view import write_student_view
-from autograder.isolation.text import plain
 from autograder.isolation.warm import Child, Zygote, checker_zygote, student_zygote
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
 from .record import record, record_error
-from .result import OUTCOME, Result, from_outcome
+from .replies import blame, outcome_of, outputs, shown
+from .result import Result, from_outcome
 
 MOST_BYTES = 2**20  # of an answer to this process, which has more to lose than the confined ones
-PRINTED, ERROR = 20_000, 2_000  # characters of a cell's output and of its error that are kept
 
 
 class Cancelled(Exception):
@@ -172,13 +170,13 @@ class _Session:
         try:
             ran = self._run(index)
         except ProtocolError as error:
-            status, reason = _blame(error, "this cell", self._limits.cell)
+            status, reason = blame(error, "this cell", self._limits.cell)
             self._culprits[index] = (status, reason)
             self._student.end()
             record_error(cell, status, reason)
             return
         self._defined.append(index)
-        cell.outputs = _outputs(ran)
+        cell.outputs = outputs(ran)
 
     def _grade(self, index: int) -> Result:
         cell = self._cells[index]
@@ -204,12 +202,12 @@ class _Session:
             outcome = self._check(name)
         except ProtocolError as error:
             self._student.end()
-            status, reason = _blame(error, f"the check of {name}", self._limits.exercise)
+            status, reason = blame(error, f"the check of {name}", self._limits.exercise)
             return Result(name, 0.0, possible, status, reason=reason)
         broken = self._broken(answers)
         if broken and outcome["status"] == "not_attempted":
             outcome["message"] = f"{broken}\n{outcome['message']}"
-        cell.outputs = [_shown(outcome)]
+        cell.outputs = [shown(outcome)]
         return from_outcome(outcome, name, possible, time.monotonic() - started)
 
     def _check(self, name: str) -> dict[str, Any]:
@@ -219,7 +217,7 @@ class _Session:
             socket.send_fds(checker.connection, [order], [self._student.start().connection.fileno()])
             seconds = self._left(self._limits.exercise)
             answer = checker.channel.receive(seconds, MOST_BYTES, tensors=False)
-            outcome = _outcome(answer, name)
+            outcome = outcome_of(answer, name)
         except (ProtocolError, OSError) as error:
             self._checker.end()
             raise error if isinstance(error, ProtocolError) else ProtocolError("no check was made") from error
@@ -265,7 +263,7 @@ class _Session:
                 try:
                     self._run(index)
                 except ProtocolError as error:
-                    self._culprits[index] = _blame(error, "this cell, run again,", self._limits.cell)
+                    self._culprits[index] = blame(error, "this cell, run again,", self._limits.cell)
                     self._student.end()
                     break
 
@@ -274,41 +272,3 @@ class _Session:
 
     def _spent(self) -> bool:
         return time.monotonic() > self._end
-
-
-def _blame(error: ProtocolError, what: str, seconds: float) -> tuple[str, str]:
-    """Status and reason of something that did not finish."""
-    if isinstance(error, Late):
-        return "timed_out", f"{what} did not return within {seconds:g} s"
-    return "crashed", f"{what} ended the process: {error}"
-
-
-def _outcome(answer: Any, name: str) -> dict[str, Any]:
-    """The outcome in the checker's answer. The checker reads a learner's bytes, so it is not believed blindly."""
-    try:
-        outcome = Outcome.from_dict(answer["outcome"])
-        if outcome.name == name and 0 <= outcome.points <= outcome.possible == load(name).points:
-            str(outcome)  # a status that nobody knows cannot be shown
-            return outcome.as_dict()
-    except (KeyError, TypeError, ValueError):
-        pass
-    raise ProtocolError("the checker's answer is no outcome")
-
-
-def _outputs(ran: dict[str, Any]) -> list[Any]:
-    """A cell's outputs as nbformat has them; text only, so that no script of a learner's reaches a browser."""
-    outputs = []
-    if printed := plain(ran.get("printed"), PRINTED):
-        outputs.append(nbformat.v4.new_output("stream", name="stdout", text=printed))
-    if type(error := ran.get("error")) is dict:
-        name, message = plain(error.get("type"), 200), plain(error.get("message"), ERROR)
-        trace = [line for line in (plain(error.get("where"), ERROR), f"{name}: {message}") if line]
-        outputs.append(nbformat.v4.new_output("error", ename=name, evalue=message, traceback=trace))
-    return outputs
-
-
-def _shown(outcome: dict[str, Any]) -> Any:
-    """The outcome as the cell's result, rendered by our own code from its values."""
-    shown = Outcome.from_dict(outcome)
-    data = {"text/plain": f"{shown.points:g}", "text/html": shown._repr_html_(), OUTCOME: outcome}
-    return nbformat.v4.new_output("execute_result", nbformat.from_dict(data), execution_count=None)

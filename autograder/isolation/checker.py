@@ -11,7 +11,8 @@ import socket
 from ..checking.check import check
 from ..checking.outcome import Outcome
 from ..exercises import load, names
-from .protocol import Channel, ProtocolError
+from .channel import Channel
+from .protocol import ProtocolError
 from .remote import ProcessEnded, RemoteFunction
 
 

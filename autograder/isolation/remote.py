@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..exercises import Exercise
-from .protocol import Channel, ProtocolError
+from .channel import Channel
+from .protocol import ProtocolError
 from .text import plain
 
 SECONDS = 60.0  # for one message; the checker's own time limit for a case is shorter

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from ..checking import device as devices
 from ..checking.delegation import CallWatch
-from .protocol import Channel, ProtocolError, encode
+from .channel import Channel
+from .protocol import ProtocolError, encode
 
 PRINTED = 20_000  # characters kept of what a cell prints
 FOREVER = 10**6  # seconds: the grader's deadlines count, not ours

@@ -17,8 +17,8 @@ from itertools import count
 from pathlib import Path
 
 from . import cgroup
+from .channel import Channel
 from .jail import SPACE, Limits
-from .protocol import Channel
 from .zygote import READY
 
 START_SECONDS = 120.0  # a cold disk and a busy machine: importing torch alone can take a minute

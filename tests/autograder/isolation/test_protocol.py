@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from autograder.checking import device as devices
 from autograder.isolation import protocol
-from autograder.isolation.protocol import DTYPES, Channel, Late, ProtocolError, decode, encode
+from autograder.isolation.channel import Channel, Late
+from autograder.isolation.protocol import DTYPES, ProtocolError, decode, encode
 
 plain = st.recursive(
     st.none()

@@ -141,3 +141,17 @@ def _digest(root):
     return {
         str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(root.rglob("*")) if p.is_file()
     }
+
+
+@pytest.mark.xfail(strict=True, reason="known gap: torch's own functions cannot be taken out of torch")
+@pytest.mark.parametrize("how", ["sys.setprofile(None)", "threading.Thread"])
+def test_a_determined_call_of_the_answer_is_noticed(how, graders, small):
+    call = "torch.nn.functional.smooth_l1_loss(p, t, beta=beta, reduction='none')"
+    body = {
+        "sys.setprofile(None)": f"sys.setprofile(None)\n    found = [{call}]",
+        "threading.Thread": f"found = []\n    thread = threading.Thread(target=lambda: found.append({call}))\n"
+        "    thread.start()\n    thread.join()",
+    }
+    answer = f"import sys, threading\ndef smooth_l1(p, t, beta=1.0):\n    {body[how]}\n    return found[0]"
+    (result,) = execute(small(answer), graders, SEED)
+    assert result.status == "delegated"
