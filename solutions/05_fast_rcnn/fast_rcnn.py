@@ -34,6 +34,7 @@
 # background. A box is `(x1, y1, x2, y2)` in pixels. Allow two to two and a half hours.
 
 # %%
+import os
 import time
 
 import torch
@@ -44,7 +45,6 @@ try:
     from autograder import check, hint, verified
     from detseg import viewing
     from detseg.boxes import box_iou, clip_boxes, decode_boxes, nms
-    from detseg.training.threads import quickest_threads
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"{missing.name} is not installed in this kernel. On your computer: run `make lab` in the "
@@ -54,9 +54,10 @@ except ModuleNotFoundError as missing:
 
 # %%
 torch.manual_seed(0)
-threads = quickest_threads()  # tried out now: on a busy machine two threads can be slower than one
+# Half of the cores, four at most: threads that compete for a core wait for each other, and all get slower.
+torch.set_num_threads(max(1, min(4, (os.cpu_count() or 1) // 2)))
 device = "cuda" if torch.cuda.is_available() else "cpu"
-print(f"torch {torch.__version__}, threads: {threads}, {device}, seed 0")
+print(f"torch {torch.__version__}, threads: {torch.get_num_threads()}, {device}, seed 0")
 
 # %% [markdown]
 # ## 1 · What was wrong with R-CNN
