@@ -187,11 +187,11 @@ class Child:
         """
         self.connection.settimeout(REPLY_SECONDS)
         try:
-            said, details, *_ = self.connection.recvmsg(len(READY), socket.CMSG_SPACE(_CREDENTIALS.size))
+            said, details, *_ = self.connection.recvmsg(500, socket.CMSG_SPACE(_CREDENTIALS.size))
         except OSError:
             said, details = b"", []
         if said != READY:
-            raise ZygoteError("a process could not be confined")
+            raise ZygoteError(said.decode(errors="replace") or "a process ended before it was confined")
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         for _, kind, data in details:
             if kind == socket.SCM_CREDENTIALS:

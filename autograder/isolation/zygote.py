@@ -18,7 +18,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import jail, linux
@@ -40,7 +40,8 @@ def main() -> None:
     control = socket.socket(fileno=options.control)
 
     if not options.unsafe:
-        jail.isolate()
+        with _telling_why():
+            jail.isolate()
     for name in options.preload:
         importlib.import_module(name)
     import torch
@@ -57,10 +58,19 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # a child's collector then leaves alone, and so shared, what is here already
     if not options.unsafe:
-        jail.enter(options.readable, options.masked)
+        with _telling_why():
+            jail.enter(options.readable, options.masked)
     control.send(b'{"ready": true}')
     _serve(control, child, jail.Limits(**options.limits), safe=not options.unsafe)
     os._exit(0)  # taking torch down piece by piece takes seconds
+
+
+@contextlib.contextmanager
+def _telling_why() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        sys.exit(f"this machine allows no jail ({error}); docs/security.md says what is needed")
 
 
 def _serve(
@@ -130,7 +140,11 @@ def _become(
         os.closerange(3, keep)
         os.closerange(keep + 1, max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 65536))
         if safe:
-            jail.confine(limits, private=True)
+            try:
+                jail.confine(limits, private=True)
+            except OSError as error:
+                connection.sendall(f"a process could not be confined: {error}".encode())
+                raise
         random.seed()
         sys.modules["torch"].seed()
         connection.sendall(READY)

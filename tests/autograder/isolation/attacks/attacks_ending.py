@@ -51,17 +51,6 @@ os._exit(0)
         status="crashed",
     ),
     Attack(
-        "exit while the cell is run again",
-        """\
-import os
-if seen: os._exit(0)
-def smooth_l1(*a):
-    os._exit(0)
-""",
-        before="seen = False",
-        status="crashed",
-    ),
-    Attack(
         "a loop",
         """\
 def smooth_l1(*a):

@@ -1,0 +1,83 @@
+"""A whole submission of lab 5 in two processes: a fault costs its own exercise, and ours costs none."""
+
+import copy
+import os
+import signal
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.grading.jailed import Cancelled, Graders, Limits, execute
+from autograder.isolation.warm import ZygoteError
+
+MASTER = Path(__file__).resolve().parents[3] / "solutions" / "05_fast_rcnn" / "fast_rcnn.ipynb"
+POINTS = {
+    "spatial_pyramid_pool": 4, "roi_pool": 10, "smooth_l1": 4, "sample_rois": 6, "fast_rcnn_loss": 6, "detect": 8,
+}  # fmt: skip
+
+
+@pytest.fixture
+def variant():
+    """The solved notebook with some answers replaced."""
+    master = nbformat.read(MASTER, 4)
+
+    def make(**answers):
+        notebook = copy.deepcopy(master)
+        for cell in notebook.cells:
+            cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        return notebook
+
+    return make
+
+
+def lost(results):
+    return {r.exercise: r.status for r in results if r.points != POINTS[r.exercise]}
+
+
+def test_the_solved_notebook_gets_all_points_and_runs_without_an_error(graders, variant):
+    notebook = variant()
+    results = execute(notebook, graders, 7)
+    assert [r.exercise for r in results] == list(POINTS)
+    assert lost(results) == {}
+    assert not [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "error"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("import os\ndef detect(*a):\n    os._exit(1)", "crashed"),
+        ("import os\nos._exit(1)", "crashed"),
+        ("while True: pass", "timed_out"),
+        ("def detect(:", "not_attempted"),
+        ("def detect(*a):\n    raise NotImplementedError('write me')", "not_attempted"),
+    ],
+)
+def test_a_fault_costs_its_own_exercise_only(graders, variant, answer, status):
+    results = execute(variant(detect=answer), graders, 7, Limits(cell=4))
+    assert lost(results) == {"detect": status}
+
+
+def test_the_rest_is_graded_after_a_process_has_ended(graders, variant):
+    results = execute(variant(roi_pool="import os\ndef roi_pool(*a):\n    os._exit(1)"), graders, 7)
+    assert lost(results) == {"roi_pool": "crashed"}
+
+
+def test_the_time_of_a_whole_submission_is_limited(graders, variant):
+    results = execute(variant(roi_pool="while True: pass"), graders, 7, Limits(cell=60, submission=2))
+    assert results[0].points == 4
+    assert {r.status for r in results[1:]} == {"timed_out"}
+    assert "not reached" in results[-1].reason or "not checked" in results[-1].reason
+
+
+def test_grading_can_be_cancelled(graders, variant, living):
+    with pytest.raises(Cancelled):
+        execute(variant(), graders, 7, stopped=lambda: True)
+    assert living(graders.student) == living(graders.checker) == []
+
+
+def test_a_zygote_that_is_killed_costs_nobody_points(variant):
+    with Graders("05_fast_rcnn") as own:
+        os.kill(own.checker.pid, signal.SIGKILL)
+        with pytest.raises(ZygoteError):
+            execute(variant(), own, 7)
