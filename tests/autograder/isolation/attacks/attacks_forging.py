@@ -118,7 +118,7 @@ class D(torch.Tensor):
 def smooth_l1(pred, *a):
     return D(pred.detach())
 """,
-        check_seconds=2,
+        check_seconds=1,
     ),
     Attack(
         "object that equals everything",
