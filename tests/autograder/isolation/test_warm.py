@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.isolation import cgroup
 from autograder.isolation.warm import Zygote, ZygoteError, checker_zygote
 
 
@@ -76,6 +77,7 @@ def test_an_error_in_the_block_ends_the_child_as_well(graders, living):
 
 GRADER = """
 import sys, time
+from autograder.isolation import cgroup
 from autograder.isolation.warm import Zygote, _machine
 from pathlib import Path
 root = Path({root!r})
@@ -132,3 +134,11 @@ def test_a_zygote_that_has_gone_is_no_fault_of_the_learner():
         os.kill(zygote.pid, signal.SIGKILL)
         with pytest.raises(ZygoteError, match="status -9"), zygote.child():
             pass
+
+
+def test_a_child_is_in_control_groups_where_there_are_any(graders):
+    if not cgroup.kind():
+        pytest.skip("no control groups to write to on this machine")
+    with graders.student.child() as child:
+        groups = Path(f"/proc/{child.pid}/cgroup").read_text()
+    assert f"autograder-{os.getpid()}-" in groups
