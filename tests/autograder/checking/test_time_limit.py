@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import threading
 import time
@@ -68,3 +69,17 @@ def test_works_outside_the_main_thread():
     thread.start()
     thread.join(timeout=20)
     assert len(caught) == 1
+
+
+def test_profiling_works_after_a_limit_outside_the_main_thread():
+    code = (
+        "import sys, threading\n"
+        "from autograder.checking.time_limit import time_limit\n"
+        "def quick():\n"
+        "    with time_limit(5):\n"
+        "        pass\n"
+        "thread = threading.Thread(target=quick); thread.start(); thread.join()\n"
+        "sys.setprofile(lambda *event: None)\n"
+        "quick()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
