@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_LINK_MODE ?= copy
 
-.PHONY: setup lab demo test labs checkpoints bench lock clean
+.PHONY: setup lab demo test labs checkpoints bench lock clean clean-cache
 
 setup: $(READY)
 
@@ -24,6 +24,7 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+	@echo "Ready. Next: make lab"
 
 lab: setup
 	$(BIN)/jupyter lab labs
@@ -48,3 +49,6 @@ lock: pyproject.toml | $(UV)
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
+
+clean-cache: | $(UV)
+	$(UV) cache clean

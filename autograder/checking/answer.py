@@ -7,6 +7,7 @@ import io
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -185,12 +186,10 @@ def _learners_line(error: BaseException) -> str:
     """The innermost line outside the grader and torch: "line 7: x = y[3]"."""
     if known := getattr(error, "where", ""):  # it happened in another process
         return known
-    package = __name__.rsplit(".", 2)[0].replace(".", "/")
-    ours = (f"{package}/checking/", f"{package}/isolation/")
+    package = Path(__file__).parents[1]
+    ours = (str(package / "checking"), str(package / "isolation"))
     frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not any(folder in frame.filename.replace("\\", "/") for folder in ours)
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)
     ]
     frames = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     if not frames:

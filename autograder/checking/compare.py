@@ -97,7 +97,10 @@ def _compare_tensors(
         named = f" ({', '.join(axes)})" if axes else ""
         return Mismatch(f"{subject} has shape {list(actual.shape)}; expected {list(expected.shape)}{named}.")
     if actual.dtype != expected.dtype:
-        return Mismatch(f"{subject} has dtype {_short(actual.dtype)}; expected {_short(expected.dtype)}.")
+        advice = "" if actual.dtype != torch.float32 else " Make new tensors with the input's dtype."
+        return Mismatch(
+            f"{subject} has dtype {_short(actual.dtype)}; expected {_short(expected.dtype)}.{advice}"
+        )
     wrong = _wrong(actual, expected, exercise.tolerance)
     if not wrong.any():
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..exercises import Case, Exercise, Misconception
 from .answer import Answer, answer, same_answer
+from .compare import find_mismatch
 
 TOLERANCE = (1e-4, 1e-5)
 SECONDS = 2.0  # for one case of one misconception
@@ -20,6 +21,7 @@ class Observed:
     case: Case
     on_device: bool
     answer: Answer
+    expected: Answer
     wrong: bool
 
 
@@ -35,7 +37,9 @@ class Diagnosis:
         known = self.misconception
         if self.everywhere:
             return f"It behaves like “{known.name}”. {known.advice}"
-        return f"In these cases it behaves like “{known.name}”; elsewhere there is something more. {known.advice}"
+        return (
+            f"This mistake explains it: “{known.name}”. {known.advice} A second mistake shows in other cases."
+        )
 
 
 def diagnose(exercise: Exercise, observed: Sequence[Observed]) -> Diagnosis | None:
@@ -50,17 +54,14 @@ def diagnose(exercise: Exercise, observed: Sequence[Observed]) -> Diagnosis | No
     family = [item for item in everything if item.family == wrong[0].family]
     for cases, everywhere in ((everything, True), (family, False)):
         for known in exercise.misconceptions:
-            if _behaves_like(known, cases):
+            if all(_explains(exercise, known, item) for item in cases):
                 return Diagnosis(known, everywhere)
     return None
 
 
-def _behaves_like(known: Misconception, observed: Sequence[Observed]) -> bool:
-    return all(
-        same_answer(
-            item.answer,
-            answer(known.function, item.case, seconds=SECONDS, on_device=item.on_device),
-            TOLERANCE,
-        )
-        for item in observed
-    )
+def _explains(exercise: Exercise, known: Misconception, item: Observed) -> bool:
+    """Whether the mistake gives the learner's answer and, where that is wrong, is itself wrong."""
+    theirs = answer(known.function, item.case, seconds=SECONDS, on_device=item.on_device)
+    if not same_answer(item.answer, theirs, TOLERANCE):
+        return False
+    return not item.wrong or find_mismatch(exercise, item.case, theirs, item.expected, SECONDS) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..exercises import Case, Exercise, Family, Mismatch
+from ..exercises import Case, Exercise, Family, Mismatch, names
 from .answer import Answer, answer
 from .compare import find_mismatch
 from .delegation import CallWatch
@@ -19,7 +20,7 @@ from .outcome import FamilyResult, Outcome, Status
 from .time_limit import TimeLimitExceeded
 
 SECONDS = 5.0  # for one case
-DEVICE_FAMILY = "on the GPU"
+DEVICE_FAMILY = "on a GPU" if torch.cuda.is_available() else "on a pretended GPU"
 
 
 def examine(
@@ -29,18 +30,17 @@ def examine(
 
     ``delegation=False`` lets the library's own reference through.
     """
-    delegated = _find_delegation(exercise, function, seed) if delegation else None
-    if delegated:
+    run = _run(exercise, function, hidden, seed, delegation)
+    if run.delegated:
         return Outcome(
             exercise.name,
             "delegated",
             0.0,
             exercise.points,
-            _delegated(exercise, delegated),
+            _delegated(exercise, run.delegated),
             seed=seed,
             hidden=hidden,
         )
-    run = _run(exercise, function, hidden, seed)
     points = _points(exercise, run.families)
     if run.first is None:
         return Outcome(
@@ -48,17 +48,19 @@ def examine(
             "correct",
             points,
             exercise.points,
-            _praise(hidden),
+            _praise(exercise.name, hidden),
             seed=seed,
             hidden=hidden,
             families=run.families,
         )
-    status = _status(run.first.answer, is_first_case=len(run.observed) == 1)
+    status = _status(exercise, run.first.answer, is_first_case=len(run.observed) == 1)
     if status == "not_attempted":
         return Outcome(exercise.name, status, 0.0, exercise.points, exercise.task, seed=seed, hidden=hidden)
     diagnosis = diagnose(exercise, run.observed) if status != "timed_out" else None
-    place = " on the GPU" if run.first.on_device else ""
+    place = f" {DEVICE_FAMILY}" if run.first.on_device else ""
     message = f"With {run.first.case.note}{place}, {run.mismatch.message}"
+    if missing := _unwritten(exercise, run.first.answer):
+        message = f"Your {exercise.name} calls {missing}, which is not written yet: do that exercise first."
     if diagnosis:
         message += f"\n{diagnosis}"
     return Outcome(
@@ -84,23 +86,32 @@ class _Run:
     observed: list[Observed]
     first: Observed | None
     mismatch: Mismatch
+    delegated: str | None
 
 
-def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: int) -> _Run:
+def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: int, delegation: bool) -> _Run:
+    """Run all cases. In the first one of each visible family, forbidden calls are watched for as well."""
     results: list[FamilyResult] = []
-    run = _Run((), [], None, Mismatch(""))
+    run = _Run((), [], None, Mismatch(""), None)
     stopped = False
     for family, cases, on_device in _families(exercise, hidden, seed):
         passed = None if stopped else True
-        for case in [] if stopped else cases:
-            given = answer(function, case, seconds=SECONDS, on_device=on_device)
+        for number, case in enumerate([] if stopped else cases):
+            watched = delegation and number == 0 and not (on_device or family.hidden)
+            with _watch(exercise, function) if watched else contextlib.nullcontext() as watch:
+                given = answer(function, case, seconds=SECONDS, on_device=on_device)
+            if watch and watch.found:
+                run.delegated = watch.found
+                return run
             expected = answer(exercise.oracle, case, seconds=60.0)
             if expected.error is not None:
                 raise RuntimeError(
                     f"the reference of {exercise.name} failed with {case.note}"
                 ) from expected.error
             mismatch = find_mismatch(exercise, case, given, expected, SECONDS)
-            run.observed.append(Observed(family.name, case, on_device, given, wrong=mismatch is not None))
+            run.observed.append(
+                Observed(family.name, case, on_device, given, expected, wrong=mismatch is not None)
+            )
             if mismatch is not None:
                 passed = False
                 if run.first is None:
@@ -114,12 +125,17 @@ def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: i
 
 
 def _families(exercise: Exercise, hidden: bool, seed: int) -> Iterator[tuple[Family, list[Case], bool]]:
-    for family in exercise.families:
-        if hidden or not family.hidden:
-            yield family, list(family.make(_generator(family, seed))), False
-        if family is exercise.families[0] and exercise.on_device:
-            device_family = Family(DEVICE_FAMILY, family.make)
-            yield device_family, list(family.make(_generator(family, seed)))[:1], True
+    """The visible families, the ordinary inputs on the GPU, then the hidden families."""
+    first = exercise.families[0]
+    chosen = [(family, False) for family in exercise.families if not family.hidden]
+    if exercise.on_device:
+        chosen.append(
+            (Family(DEVICE_FAMILY, lambda generator: list(first.make(_generator(first, seed)))[:1]), True)
+        )
+    if hidden:
+        chosen += [(family, False) for family in exercise.families if family.hidden]
+    for family, on_device in chosen:
+        yield family, list(family.make(_generator(family, seed))), on_device
 
 
 def _generator(family: Family, seed: int) -> torch.Generator:
@@ -136,24 +152,19 @@ def _points(exercise: Exercise, families: tuple[FamilyResult, ...]) -> float:
     return math.floor(2 * exercise.points * earned / total) / 2
 
 
-def _status(answer: Answer, is_first_case: bool) -> Status:
-    if isinstance(answer.error, NotImplementedError) and is_first_case:
+def _status(exercise: Exercise, answer: Answer, is_first_case: bool) -> Status:
+    if isinstance(answer.error, NotImplementedError) and is_first_case and not _unwritten(exercise, answer):
         return "not_attempted"
     if isinstance(answer.error, TimeLimitExceeded):
         return "timed_out"
     return "incorrect" if answer.error is None else "crashed"
 
 
-def _find_delegation(exercise: Exercise, function: Callable[..., Any], seed: int) -> str | None:
-    """The name of a forbidden function called in the first case of any visible family."""
-    for _, cases, on_device in _families(exercise, False, seed):
-        if on_device or not cases:
-            continue
-        with _watch(exercise, function) as watch:
-            given = answer(function, cases[0], seconds=SECONDS)
-        if watch.found or given.error is not None:
-            return watch.found
-    return None
+def _unwritten(exercise: Exercise, answer: Answer) -> str:
+    """The other exercise whose stub the function called, if that is what stopped it."""
+    called = answer.where.partition(",")[0]
+    other = isinstance(answer.error, NotImplementedError) and called != exercise.name and called in names()
+    return called if other else ""
 
 
 def _watch(exercise: Exercise, function: Callable[..., Any]) -> Any:
@@ -169,5 +180,7 @@ def _delegated(exercise: Exercise, called: str) -> str:
     )
 
 
-def _praise(hidden: bool) -> str:
-    return "All cases pass, the hidden families too." if hidden else "All visible cases pass."
+def _praise(name: str, hidden: bool) -> str:
+    if hidden:
+        return "All cases pass, the hidden families too."
+    return f"All visible cases pass. Before you hand in: `check({name}, hidden=True)`."

@@ -43,7 +43,7 @@ def _batch(generator: torch.Generator) -> Iterator[Case]:
 
 def _half_way(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 1, 2, 9, 12)
-    rois = torch.tensor([[0, 8.0, 40.0, 136.0, 104.0], [0, -24.0, 8.0, 152.0, 72.0]])
+    rois = torch.tensor([[0, 8.0, 40.0, 136.0, 104.0], [0, 24.0, 8.0, 152.0, 72.0]])
     yield Case(
         (features, rois, 2, 1 / 16), "corners half-way between two cells (odd multiples of 8, stride 16)"
     )
@@ -55,6 +55,8 @@ def _beyond_the_map(generator: torch.Generator) -> Iterator[Case]:
         [[0, -30.0, -21.0, 30.0, 21.0], [0, 50.0, 30.0, 110.0, 90.0], [0, 200.0, 90.0, 262.0, 121.0]]
     )
     yield Case((features, rois, 4, 1 / 8), "RoIs that reach beyond the map, where some bins are empty")
+    rois = torch.tensor([[0, -24.0, -40.0, 72.0, 56.0]])
+    yield Case((features, rois, 3, 1 / 16), "a RoI that starts half a cell before the map")
 
 
 def _degenerate(generator: torch.Generator) -> Iterator[Case]:
@@ -151,6 +153,10 @@ def _loop(
 def _bins_without_overlap(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]]:
     edges = [(start + i * cells // bins, start + (i + 1) * cells // bins) for i in range(bins)]
     return [(min(max(low, 0), limit), min(max(high, 0), limit)) for low, high in edges]
+
+
+def _bins_not_cut_off(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]]:
+    return [(start + i * cells // bins, start + -(-(i + 1) * cells // bins)) for i in range(bins)]
 
 
 def _bins_of_one_size(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]]:
@@ -307,6 +313,12 @@ EXERCISE = Exercise(
             "empty bins not zero",
             _loop(empty=-math.inf),
             "A bin without any cell of the map is 0: start from zeros, not from -inf.",
+        ),
+        Misconception(
+            "bins beyond the map not cut off",
+            _loop(bins=_bins_not_cut_off),
+            "Cut each bin off at the map, max(start, 0) and min(end, H): in Python a negative start counts "
+            "from the end. Skip a bin that has no cell left: it is 0.",
         ),
         Misconception(
             "spatial_scale forgotten",

@@ -34,6 +34,7 @@
 # background. A box is `(x1, y1, x2, y2)` in pixels. Allow two to two and a half hours.
 
 # %%
+import math
 import os
 import time
 
@@ -139,6 +140,7 @@ def spatial_pyramid_pool(features: Tensor, levels: tuple[int, ...]) -> Tensor:
 
     features [N, C, H, W] -> [N, C * (l1*l1 + l2*l2 + ...)]
     Order: the levels as given; in a level channel by channel; in a channel row by row.
+    The result has the device and dtype of the features.
     """
     ### BEGIN SOLUTION
     height, width = features.shape[2:]
@@ -239,6 +241,7 @@ def roi_pool(
 
     features [N, C, H, W], rois [R, 5] as (image number, x1, y1, x2, y2) in pixels -> [R, C, h, w]
     output_size: h and w as a pair, or one number for both. spatial_scale: cells per pixel, 1 / stride.
+    The result has the device and dtype of the features.
     """
     ### BEGIN SOLUTION
     h, w = (output_size, output_size) if isinstance(output_size, int) else output_size
@@ -281,6 +284,8 @@ check(roi_pool, hidden=True)
 # - *Every RoI lacks its last row and column:* the height is `y2 - y1 + 1` cells.
 # - *Right values, but x and y mixed up:* x runs along the last dimension, `features[image, :, y, x]`.
 # - *Wrong as soon as there are two images:* column 0 of `rois` is the image's number.
+# - *The result is on the wrong device or has the wrong dtype:* `torch.zeros(...)` is made on the CPU, in float32; use
+#   `features.new_zeros(...)`. The check pretends a GPU; you need none.
 # - *The gradient is missing:* `.item()`, `.tolist()` or numpy on *feature values* cuts it. On corners they are
 #   fine.
 # - *Bins move when the RoI leaves the map:* make the bins first, cut them off afterwards.
@@ -323,9 +328,10 @@ if mine > 5 * library:
 #
 # <details><summary>Where a slow loop loses its time</summary>
 #
-# In the backward pass: each slice `features[...]` makes a zero gradient as large as what it was cut from. Cut
-# from one image instead of the whole batch, or collect the cell numbers of all bins and take all maxima in one
-# call.
+# In the backward pass, twice. Each slice `features[...]` makes a zero gradient as large as what it was cut from: cut
+# from one image, not from the batch. Each assignment into the result copies the result's whole gradient: collect the
+# maxima in a list and `torch.stack` them once. A good loop is still some 30 times slower than the library. That is
+# fine; to be faster, take the maxima of all bins in one call.
 #
 # </details>
 
@@ -521,7 +527,7 @@ viewing.show_cells(deltas.flatten(1), trained.flatten(1), rows, columns, "deltas
 # - RoI 2, dog: d = (0, 0, 0, -0.5), loss 0.125.
 #
 # The box loss is (1.625 + 0.125) / **3**: divided by all RoIs, not by the 2 positives. The class loss is the mean
-# cross-entropy over all 3. You may call your `smooth_l1`.
+# cross-entropy over all 3. You may call your `smooth_l1` once it passes.
 
 
 # %% nbgrader={"grade": false, "grade_id": "fast_rcnn_loss", "locked": false, "schema_version": 3, "solution": true, "task": false}

@@ -49,7 +49,9 @@ def test_lock_holds_every_requirement_with_hashes_and_no_address():
     requirements = PYPROJECT["project"]["dependencies"] + [item for extra in extras for item in extra]
     for requirement in requirements:
         name = re.match(r"[\w-]+", requirement).group()
-        assert re.search(rf"^{name}==", lock, re.MULTILINE), f"{name} is not in requirements.lock: run `make lock`"
+        assert re.search(rf"^{name}==", lock, re.MULTILINE), (
+            f"{name} is not in requirements.lock: run `make lock`"
+        )
     assert "://" not in lock
     pins = re.findall(r"^[\w.-]+==.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
     assert len(pins) > 50
@@ -57,8 +59,8 @@ def test_lock_holds_every_requirement_with_hashes_and_no_address():
 
 
 def test_readme_commands_exist():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text())) <= targets
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([\w-]+)", (ROOT / "README.md").read_text())) <= targets
 
 
 def test_links_and_pictures_of_the_docs_exist():

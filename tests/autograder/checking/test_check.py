@@ -56,8 +56,7 @@ def test_two_mistakes_at_once_are_told_from_one():
     one, two = check(averaged, "roi_pool"), check(roi_pool)
     assert (one.misconception, two.misconception) == ("average instead of maximum", "corners rounded down")
     assert "It behaves like" in one.message
-    assert "In these cases it behaves like" in two.message
-    assert "elsewhere there is something more" in two.message
+    assert "A second mistake shows in other cases" in two.message
 
 
 def test_quoted_values_are_the_real_ones():
@@ -118,6 +117,27 @@ def test_dtype_is_checked_before_values():
         return RIGHT(features, rois, output_size, spatial_scale).double()
 
     assert "has dtype float64; expected float32" in check(roi_pool).message
+
+
+def test_a_wrong_dtype_is_not_taken_for_a_wrong_value():
+    def roi_pool(features, rois, output_size, spatial_scale):
+        return RIGHT(features, rois, output_size, spatial_scale).float()
+
+    outcome = check(roi_pool, hidden=True, seed=1)
+    assert outcome.misconception is None
+    assert "has dtype float32; expected float64. Make new tensors with the input's dtype." in outcome.message
+
+
+def test_another_exercise_that_is_not_written_is_named():
+    def smooth_l1(pred, target, beta=1.0):
+        raise NotImplementedError("write me")
+
+    def fast_rcnn_loss(class_logits, deltas, labels, target_deltas, beta=1.0):
+        return class_logits.sum(), smooth_l1(deltas, deltas).sum()
+
+    outcome = check(fast_rcnn_loss)
+    assert outcome.status == "crashed"
+    assert "calls smooth_l1, which is not written yet" in outcome.message
 
 
 def test_changed_input_is_noticed():

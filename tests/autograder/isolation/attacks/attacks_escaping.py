@@ -48,7 +48,7 @@ attempt('chroot', lambda: os.chroot('/student') or 1)
 attempt('mknod', lambda: os.mknod('disk', 0o60666, 0x800) or 1)
 attempt('hostname', lambda: libc.sethostname(b'x', 1) == 0)
 attempt('setns', lambda: libc.setns(os.open('/proc/self/ns/net', 0), 0) == 0)
-attempt('nice', lambda: os.setpriority(os.PRIO_PROCESS, 0, -5) or 1)
+attempt('nice', lambda: os.setpriority(os.PRIO_PROCESS, 0, -20) or 1)
 attempt('reboot', lambda: libc.reboot(0) == 0)
 """,
         refused=12,
