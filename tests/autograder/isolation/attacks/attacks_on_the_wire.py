@@ -73,7 +73,7 @@ ATTACKS = (
     Attack("a flood in the cell", "sock.settimeout(5)\nsock.sendall(message({'dict': [['printed', 'x' * 2**25]]}))", before=_WIRE, status="crashed"),
     Attack("tensors to the worker", "sock.sendall(message(reply(tensor(on_device=True)), bytes(4)))", before=_WIRE, status="crashed"),
     Attack("the socket closed", "sock.close()", before=_WIRE, status="crashed"),
-    Attack("the socket half closed", "def smooth_l1(*a):\n    sock.shutdown(socket.SHUT_RD)\n    return a[0] * 0 - 7", before=_WIRE, status="crashed"),
+    Attack("the socket half closed", "def smooth_l1(*a):\n    sock.shutdown(socket.SHUT_RD)\n    return a[0] * 0 - 7", before=_WIRE, status="incorrect"),
     Attack("the socket found in /proc", "for fd in os.listdir('/proc/self/fd'):\n    try: os.write(int(fd), message(reply(0.0)))\n    except OSError: pass", before=_WIRE),
     Attack("nobody reads", "import time\ntime.sleep(1000)", before=_WIRE, status="timed_out", seconds=2),
 )  # fmt: skip
