@@ -56,12 +56,12 @@ def _bare(model: Callable[..., nn.Module], **options: Any) -> Callable[[], nn.Mo
 
 RUNGS = (
     Rung(
-        "patches", "Patch classifier", "Farabet 2013", "60 s an image (Stanford background)",
+        "patches", "Patch classifier", "Farabet 2013", "a network run for every patch of the image",
         "segmentation", "none", _bare(PatchClassifier),
         lambda scenes, proposals, seed: train_patch_classifier(scenes, seed=seed), "patch_classifier_farm",
     ),
     Rung(
-        "fcn", "FCN with skips", "Long 2015", "0.1 s an image; mIoU 62.2 % (VOC 2012)",
+        "fcn", "FCN with skips", "Long 2015", "0.175 s an image; mIoU 62.2 % (VOC 2012)",
         "segmentation", "none", _bare(FCN, skips=3),
         lambda scenes, proposals, seed: train_fcn(scenes, skips=3, seed=seed), "fcn_2s_farm",
     ),
