@@ -96,6 +96,7 @@ def figure(measurements: Sequence[Measurement], path: Path) -> None:
         if len(seconds) > 1:
             arrow = {"arrowstyle": "->", "color": GREY, "lw": 1}
             axes.annotate("", (seconds[1], accuracy), (seconds[0], accuracy), arrowprops=arrow)
+            axes.plot(seconds[1], accuracy, alpha=0)  # the axis must reach the arrow's head
         axes.plot(seconds[0], accuracy, marker, color=colour, ms=9, label=labels.pop(rung.proposals, None))
         axes.annotate(
             rung.title, (seconds[0], accuracy), xytext=(0, 9), textcoords="offset points", ha="center"
