@@ -26,8 +26,9 @@ $(READY): requirements.lock pyproject.toml | $(UV)
 	touch $@
 	@echo "Ready. Next: make lab"
 
+# In a container one is often root, which Jupyter refuses unless told otherwise.
 lab: setup
-	$(BIN)/jupyter lab labs
+	$(BIN)/jupyter lab labs $(if $(filter 0,$(shell id -u)),--allow-root)
 
 demo: setup
 	$(BIN)/autograder demo
