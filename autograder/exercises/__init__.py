@@ -25,6 +25,10 @@ __all__ = [
 class UnknownExercise(ValueError):
     """No exercise of this course has that name."""
 
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows this instead of a traceback: the way through our files helps nobody who misspelt a name."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @cache
 def names() -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _bins(start: int, cells: int, bins: int, limit: int) -> list[tuple[int, int]
 
 def _loop(
     rounded: Callable[[float], int] = _half_away,
-    inclusive: bool = True,
+    inclusive: tuple[bool, bool] = (True, True),
     bins: Callable[[int, int, int, int], list[tuple[int, int]]] = _bins,
     empty: float = 0.0,
     reduce: Callable[[Tensor], Tensor] = lambda cells: cells.amax((1, 2)),
@@ -140,7 +140,7 @@ def _loop(
         pooled = features.new_full((len(rois), features.shape[1], rows, columns), empty)
         for r, roi in enumerate(rois):
             x1, y1, x2, y2 = (rounded(float(value) * scale) for value in roi[1:])
-            height, width = max(y2 - y1 + inclusive, 1), max(x2 - x1 + inclusive, 1)
+            height, width = max(y2 - y1 + inclusive[0], 1), max(x2 - x1 + inclusive[1], 1)
             for i, (top, bottom) in enumerate(bins(y1, height, rows, features.shape[2])):
                 for j, (left, right) in enumerate(bins(x1, width, columns, features.shape[3])):
                     if bottom > top and right > left:
@@ -290,8 +290,18 @@ EXERCISE = Exercise(
         ),
         Misconception(
             "last cell left out",
-            _loop(inclusive=False),
+            _loop(inclusive=(False, False)),
             "Both corner cells belong to the RoI, so its height is y2 - y1 + 1 cells.",
+        ),
+        Misconception(
+            "last row left out",
+            _loop(inclusive=(False, True)),
+            "The height is y2 - y1 + 1 cells, just as the width is x2 - x1 + 1: the + 1 is missing in the height.",
+        ),
+        Misconception(
+            "last column left out",
+            _loop(inclusive=(True, False)),
+            "The width is x2 - x1 + 1 cells, just as the height is y2 - y1 + 1: the + 1 is missing in the width.",
         ),
         Misconception(
             "bins that do not overlap",

@@ -167,6 +167,26 @@ EXERCISE = Exercise(
             "Return one loss for each element, in the shape of pred; the caller sums them and divides.",
         ),
         Misconception(
+            "summed already",
+            lambda pred, target, beta=1.0: _right(pred, target, beta).sum(),
+            "Return one loss for each element, in the shape of pred; the caller sums them and divides.",
+        ),
+        Misconception(
+            "if instead of where",
+            _pieces(choose=lambda small, below, beyond: below if small else beyond),
+            "An if asks one question of the whole tensor; every element has its own answer: torch.where(d < beta, a, b).",
+        ),
+        Misconception(
+            "parabola and line exchanged",
+            _pieces(choose=lambda small, below, beyond: torch.where(small, beyond, below)),
+            "torch.where(condition, a, b) takes a where the condition holds: the parabola where d < beta.",
+        ),
+        Misconception(
+            "beta always 1",
+            lambda pred, target, beta=1.0: _right(pred, target, 1.0),
+            "Use the argument beta, in both pieces and in the comparison; 1 is only its default.",
+        ),
+        Misconception(
             "squared everywhere",
             _pieces(beyond=lambda d, beta: 0.5 * d * d / beta),
             "Beyond beta the loss is a line, abs(d) - 0.5 * beta: a large error must not dominate the gradient.",

@@ -1,4 +1,6 @@
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from autograder import hint
 from autograder.exercises import load
@@ -16,3 +18,11 @@ def test_unknown_hints_are_named():
         hint("roi_pool", 9)
     with pytest.raises(ValueError, match='no exercise called "roipool"'):
         hint("roipool")
+
+
+def test_a_misspelt_name_shows_one_line_in_a_notebook():
+    shell = InteractiveShell()
+    with capture_output() as shown:
+        shell.run_cell('from autograder import hint\nhint("smooth")')
+    assert shown.stdout.strip().endswith('no exercise called "smooth": did you mean smooth_l1?')
+    assert "hints.py" not in shown.stdout
