@@ -174,7 +174,7 @@ EXERCISE = Exercise(
         Misconception(
             "if instead of where",
             _pieces(choose=lambda small, below, beyond: below if small else beyond),
-            "An if asks one question of the whole tensor; every element has its own answer: torch.where(d < beta, a, b).",
+            "An if asks the whole tensor; every element has its own answer: torch.where(d < beta, a, b).",
         ),
         Misconception(
             "parabola and line exchanged",
