@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 FOLDER = Path(__file__).parent / "weights"
@@ -30,7 +30,8 @@ def save_weights(model: nn.Module, name: str, card: Card, folder: Path = FOLDER)
         for key, value in model.state_dict().items()
     }
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(halves, unfinished, metadata={"card": json.dumps(card, sort_keys=True)})
+    # Not save_file: its files can be read by their owner alone.
+    unfinished.write_bytes(save(halves, metadata={"card": json.dumps(card, sort_keys=True)}))
     unfinished.replace(path)
     return path
 

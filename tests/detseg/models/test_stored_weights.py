@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -19,6 +21,15 @@ def test_weights_come_back_to_half_precision_with_their_card(tmp_path):
         assert value.dtype == expected.dtype
         torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-3)
     assert [file.name for file in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_the_file_can_be_read_by_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = save_weights(network(), "net", {}, tmp_path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_missing_file_lists_what_there_is(tmp_path):
