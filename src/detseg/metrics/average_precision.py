@@ -61,6 +61,27 @@ def average_precision(recall: Tensor, precision: Tensor, method: Method) -> floa
     return float(envelope[reached].mean())
 
 
+def recall_and_precision(
+    outcomes: Sequence[Tensor], scores: Sequence[Tensor], ground_truth: int
+) -> tuple[Tensor, Tensor]:
+    """The curve of one class over all images: recall and precision after each detection that counts.
+
+    Args:
+        outcomes: for each image int64 ``[N_i]`` of hits, misses and what is not counted, best score first.
+        scores: for each image the scores ``[N_i]`` in the same order.
+        ground_truth: objects to be found, at least 1.
+
+    Returns:
+        Two float64 tensors, as long as there are hits and misses.
+    """
+    order = torch.cat([*scores]).argsort(descending=True, stable=True)  # over all images
+    outcome = torch.cat([*outcomes])[order]
+    outcome = outcome[outcome != NOT_COUNTED]
+    hits = (outcome == HIT).double().cumsum(0)  # [N]
+    rank = torch.arange(1, len(hits) + 1, dtype=torch.float64, device=hits.device)
+    return hits / ground_truth, hits / rank
+
+
 def mean_average_precision(
     detections: Sequence[Detections],
     targets: Sequence[Mapping[str, Tensor]],
@@ -116,9 +137,4 @@ def _class_average_precision(
         ground_truth += int((~difficult).sum())
     if ground_truth == 0:
         return float("nan")
-    order = torch.cat(ranked_scores).argsort(descending=True, stable=True)  # over all images
-    outcome = torch.cat(outcomes)[order]
-    outcome = outcome[outcome != NOT_COUNTED]
-    hits = (outcome == HIT).double().cumsum(0)  # [N]
-    rank = torch.arange(1, len(hits) + 1, dtype=torch.float64, device=hits.device)
-    return average_precision(hits / ground_truth, hits / rank, method)
+    return average_precision(*recall_and_precision(outcomes, ranked_scores, ground_truth), method)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from detseg.metrics.average_precision import Method, average_precision
+from detseg.metrics.average_precision import Method, average_precision, recall_and_precision
 from detseg.metrics.mask_iou import mask_iou
+from detseg.metrics.match_detections import HIT, MISS
 
 
 def mask_average_precision(
@@ -57,21 +58,18 @@ def _of_class(
         ground_truth += len(gt_masks)
     if ground_truth == 0:
         return float("nan")
-    order = torch.cat(ranked_scores).argsort(descending=True, stable=True)  # over all images
-    hits = torch.cat(outcomes)[order].double().cumsum(0)  # [N]
-    rank = torch.arange(1, len(hits) + 1, dtype=torch.float64, device=hits.device)
-    return average_precision(hits / ground_truth, hits / rank, method)
+    return average_precision(*recall_and_precision(outcomes, ranked_scores, ground_truth), method)
 
 
 def _hits(iou: Tensor, iou_threshold: float) -> Tensor:
-    """Which detections ``[N]`` hit, for ``iou [N, G]`` in score order: each looks at its best mask only, once each."""
-    hit = iou.new_zeros(len(iou), dtype=torch.bool)
+    """Hits and misses ``[N]`` for ``iou [N, G]`` in score order: each looks at its best mask only, once each."""
+    outcome = torch.full((len(iou),), MISS, dtype=torch.int64, device=iou.device)
     if iou.shape[1] == 0:
-        return hit
+        return outcome
     best_iou, best_gt = iou.max(dim=1)
     taken: set[int] = set()
     for rank, (overlap, gt) in enumerate(zip(best_iou.tolist(), best_gt.tolist(), strict=True)):
         if overlap >= iou_threshold and gt not in taken:
-            hit[rank] = True
+            outcome[rank] = HIT
             taken.add(gt)
-    return hit
+    return outcome

@@ -18,11 +18,20 @@ def mask_iou(a: Tensor, b: Tensor) -> Tensor:
         TypeError: masks that are not bool.
         ValueError: other shapes.
     """
+    intersection, union = intersection_and_union(a, b)
+    return intersection / union.clamp(min=1)
+
+
+def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """How many pixels every pair of masks share, and how many it covers; see :func:`mask_iou`.
+
+    Returns:
+        Two float32 ``[N, M]`` of whole numbers, exact up to 16 million pixels.
+    """
     if a.dtype != torch.bool or b.dtype != torch.bool:
         raise TypeError(f"masks must be bool, got {a.dtype} and {b.dtype}: threshold them first")
     if a.dim() != 3 or b.dim() != 3 or a.shape[1:] != b.shape[1:]:
         raise ValueError(f"masks must be [N, H, W] and [M, H, W], got {list(a.shape)} and {list(b.shape)}")
     flat_a, flat_b = a.flatten(1).float(), b.flatten(1).float()  # [N, H x W], [M, H x W]
-    intersection = flat_a @ flat_b.T  # [N, M]: exact in float32 up to 16 million pixels
-    union = flat_a.sum(1)[:, None] + flat_b.sum(1) - intersection
-    return intersection / union.clamp(min=1)
+    intersection = flat_a @ flat_b.T  # [N, M]
+    return intersection, flat_a.sum(1)[:, None] + flat_b.sum(1) - intersection
