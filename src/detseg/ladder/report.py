@@ -14,7 +14,10 @@ ORANGE, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#666666"
 
 
 def table(measurements: Sequence[Measurement]) -> str:
-    """Markdown: a row for each rung and number of proposals, means over the seeds."""
+    """Markdown: a row for each rung and number of proposals.
+
+    Means over the seeds, of accuracy and training with their standard deviation; the highest peak of memory.
+    """
     lines = [
         "| model | proposals | multiply-adds | training, s | proposals, s | shared, s | per region, s | image, s "
         "| peak, MB | accuracy | the paper |",
@@ -35,7 +38,7 @@ def _row(rung: Rung, found: list[Measurement], count: str) -> str:
         rung.title if first else "",
         "" if count == "0" else f"{int(count):,}",
         f"{found[0].macs[count] / 1e6:,.0f} M",
-        (f"{mean(trained):.0f}" if trained else "stored") if first else "",
+        (_spread(trained, 0) if trained else "stored") if first else "",
         *(
             f"{mean(getattr(item, part)[count] for item in found):.4f}"
             for part in ("proposals_seconds", "shared_seconds", "region_seconds")
@@ -55,9 +58,10 @@ def _accuracy(rung: Rung, found: list[Measurement]) -> str:
     return text + (f", masks {_spread(masks)}" if masks else "")
 
 
-def _spread(values: list[float]) -> str:
-    mean = f"{statistics.fmean(values):.3f}"
-    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
+def _spread(values: list[float], digits: int = 3) -> str:
+    """Mean and, of several seeds, standard deviation."""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def conditions(measurements: Sequence[Measurement], threads: int) -> str:

@@ -39,10 +39,18 @@ def test_table_has_a_row_for_each_model_and_count_with_mean_and_spread():
     ]
     assert len({len(row) for row in rows}) == 1
     fcn, fast, more = rows[2:]
-    assert (fcn[0], fcn[1], fcn[7]) == ("FCN with skips", "", "0.020")
-    assert (fast[0], fast[1], fast[3], fast[7], fast[8]) == ("Fast R-CNN", "300", "105", "0.270", "800")
+    assert (fcn[0], fcn[1], fcn[3], fcn[7]) == ("FCN with skips", "", "100", "0.020")
+    assert fcn[9] == "mIoU 0.700"  # one seed has no spread
+    assert (fast[0], fast[1], fast[3], fast[7], fast[8]) == ("Fast R-CNN", "300", "105 ± 7", "0.270", "800")
     assert fast[9] == "mAP 0.770 ± 0.028"
     assert (more[0], more[1], more[7], more[9]) == ("", "2,000", "0.350", "")
+
+
+def test_table_gives_the_spread_of_masks_too_and_says_what_was_not_trained():
+    masks = dataclasses.replace(FAST, name="mask_rcnn", mask_accuracy=0.6, training_seconds=None)
+    *_, first, _ = table([masks, dataclasses.replace(masks, seed=1, mask_accuracy=0.7)]).splitlines()
+    cells = [cell.strip() for cell in first.split("|")[1:-1]]
+    assert (cells[3], cells[9]) == ("stored", "mAP 0.750 ± 0.000, masks 0.650 ± 0.071")
 
 
 def test_conditions_name_versions_and_seeds():
