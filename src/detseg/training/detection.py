@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from detseg.data.fit_to_size import stack_images
 from detseg.metrics import mean_average_precision
 from detseg.metrics.mask_average_precision import mask_average_precision
 from detseg.models.backbone import normalise
@@ -80,7 +81,7 @@ class DetectionBatches:
             targets.append({name: value.to(device) for name, value in target.items()})
             if candidates is not None:
                 proposals.append(candidates.to(device))
-        inputs = normalise(torch.stack(images).to(device))
+        inputs = normalise(stack_images(images).to(device))
         return (inputs, targets) if self.proposals is None else (inputs, targets, proposals)
 
 
@@ -105,7 +106,7 @@ def predict_scenes(
     detections: list[Detections] = []
     for start in tqdm(range(0, len(scenes), batch_size), desc="detect", disable=not progress):
         indices = range(start, min(start + batch_size, len(scenes)))
-        images = torch.stack([scenes[index][0] for index in indices])  # [N, 3, H, W]
+        images = stack_images([scenes[index][0] for index in indices])  # [N, 3, H, W]
         boxes = [] if proposals is None else [[proposals[index].to(device) for index in indices]]
         found = model.predict(normalise(images.to(device)), *boxes)
         detections += [tuple(part.cpu() for part in of_image) for of_image in found]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from detseg.data.fit_to_size import stack_images
 from detseg.metrics import confusion_matrix, mean_iou
 from detseg.models.backbone import normalise
 
@@ -69,7 +70,7 @@ class SegmentationBatches:
         if self.background < 1:
             spared = torch.rand(class_masks.shape, generator=generator) >= self.background
             class_masks[(class_masks == 0) & spared] = IGNORE
-        return normalise(torch.stack(images).to(device)), class_masks.to(device)
+        return normalise(stack_images(images).to(device)), class_masks.to(device)
 
 
 def evaluate(
@@ -87,7 +88,7 @@ def evaluate(
     for start in tqdm(range(0, len(scenes), batch_size), desc="segment", disable=not progress):
         items = [scenes[index] for index in range(start, min(start + batch_size, len(scenes)))]
         predicted = model.predict(
-            normalise(torch.stack([image for image, _ in items]).to(device))
+            normalise(stack_images([image for image, _ in items]).to(device))
         ).cpu()  # [N, H, W]
         class_masks = torch.stack([target["class_mask"] for _, target in items]).long()  # [N, H, W]
         confusion += confusion_matrix(predicted, class_masks, num_classes)
