@@ -38,6 +38,7 @@ class Measurement:
     scenes: int
     trained_here: bool
     training_seconds: float | None
+    training_cpu_seconds: float | None  # of all threads: what a busy machine changes less
     accuracy: float
     mask_accuracy: float | None
     macs: dict[str, int]
@@ -55,11 +56,13 @@ class Measurement:
 
 def measure(rung: Rung, seed: int, scenes: int, timed: int, train: bool) -> Measurement:
     """Train or load a rung's model, test it on ``scenes``, and time it on the first ``timed`` of them."""
-    training_seconds = None
+    training_seconds = training_cpu_seconds = None
     if train:
-        started = time.perf_counter()
-        model, _ = rung.train(FarmScenes.train(), stored_proposals("train"), seed)
+        examples, proposals = FarmScenes.train(), stored_proposals("train")
+        started, cpu_started = time.perf_counter(), time.process_time()
+        model, _ = rung.train(examples, proposals, seed)
         training_seconds = time.perf_counter() - started
+        training_cpu_seconds = time.process_time() - cpu_started
     else:
         model = rung.load()
     model.eval()
@@ -77,6 +80,7 @@ def measure(rung: Rung, seed: int, scenes: int, timed: int, train: bool) -> Meas
         scenes=scenes,
         trained_here=train,
         training_seconds=training_seconds,
+        training_cpu_seconds=training_cpu_seconds,
         accuracy=accuracy,
         mask_accuracy=mask_accuracy,
         macs=macs,

@@ -19,9 +19,9 @@ def table(measurements: Sequence[Measurement]) -> str:
     Means over the seeds, of accuracy and training with their standard deviation; the highest peak of memory.
     """
     lines = [
-        "| model | proposals | multiply-adds | training, s | proposals, s | shared, s | per region, s | image, s "
-        "| peak, MB | accuracy | the paper |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| model | proposals | multiply-adds | training, s | CPU, s | proposals, s | shared, s | per region, s "
+        "| image, s | peak, MB | accuracy | the paper |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for rung in RUNGS:
         found = [measurement for measurement in measurements if measurement.name == rung.name]
@@ -34,11 +34,13 @@ def _row(rung: Rung, found: list[Measurement], count: str) -> str:
     mean = statistics.fmean
     first = count == next(iter(found[0].macs))
     trained = [item.training_seconds for item in found if item.training_seconds is not None]
+    busy = [item.training_cpu_seconds for item in found if item.training_cpu_seconds is not None]
     cells = [
         rung.title if first else "",
         "" if count == "0" else f"{int(count):,}",
         f"{found[0].macs[count] / 1e6:,.0f} M",
         (_spread(trained, 0) if trained else "stored") if first else "",
+        _spread(busy, 0) if first and busy else "",
         *(
             f"{mean(getattr(item, part)[count] for item in found):.4f}"
             for part in ("proposals_seconds", "shared_seconds", "region_seconds")
