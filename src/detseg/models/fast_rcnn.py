@@ -145,12 +145,13 @@ class FastRCNN(nn.Module):
         self,
         images: Tensor,
         proposals: list[Tensor],
-        score_threshold: float = 0.05,
+        score_threshold: float = 0.01,
         nms_threshold: float = 0.4,
         limit: int = 50,
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Detections of each image: boxes ``[D, 4]``, scores ``[D]``, labels ``[D]``, best first.
 
+        ``score_threshold`` is low, for average precision counts a late hit more than it minds what comes after.
         Switches the model to evaluation mode, and leaves it there.
         """
         check_batch(images, proposals)

@@ -132,12 +132,13 @@ class FasterRCNN(nn.Module):
     def predict(
         self,
         images: Tensor,
-        score_threshold: float = 0.05,
+        score_threshold: float = 0.01,
         nms_threshold: float = 0.4,
         limit: int = 50,
     ) -> list[tuple[Tensor, ...]]:
         """Detections of each image: boxes ``[D, 4]``, scores ``[D]``, labels ``[D]``, best first.
 
+        ``score_threshold`` is low for the sake of average precision (see `FastRCNN.predict`).
         Switches the model to evaluation mode, and leaves it there.
         """
         check_batch(images)

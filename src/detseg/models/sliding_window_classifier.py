@@ -135,7 +135,7 @@ class SlidingWindowClassifier(nn.Module):
         self,
         images: Tensor,
         windows: list[Tensor],
-        score_threshold: float = 0.05,
+        score_threshold: float = 0.01,
         nms_threshold: float = 0.3,
         limit: int = 50,
         batch_size: int = 512,
