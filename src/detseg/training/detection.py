@@ -11,6 +11,7 @@ from detseg.data.fit_to_size import stack_images
 from detseg.metrics import mean_average_precision
 from detseg.metrics.mask_average_precision import mask_average_precision
 from detseg.models.backbone import normalise
+from detseg.training.out_of_memory import TESTING, explain_out_of_memory
 
 Detections = tuple[Tensor, ...]  # boxes, scores, labels; Mask R-CNN adds masks
 
@@ -103,12 +104,14 @@ def predict_scenes(
 
     ``proposals`` are for a model that needs some. Mask R-CNN's masks ``[D, H, W]`` come last.
     """
+    most = None if proposals is None else max(map(len, proposals), default=0)
     detections: list[Detections] = []
     for start in tqdm(range(0, len(scenes), batch_size), desc="detect", disable=not progress):
         indices = range(start, min(start + batch_size, len(scenes)))
         images = stack_images([scenes[index][0] for index in indices])  # [N, 3, H, W]
         boxes = [] if proposals is None else [[proposals[index].to(device) for index in indices]]
-        found = model.predict(normalise(images.to(device)), *boxes)
+        with explain_out_of_memory("detection", batch_size, model, TESTING, most):
+            found = model.predict(normalise(images.to(device)), *boxes)
         detections += [tuple(part.cpu() for part in of_image) for of_image in found]
     return detections
 

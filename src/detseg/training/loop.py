@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from detseg.training.budget import Budget
 from detseg.training.checkpoint import State, load_checkpoint, save_checkpoint
+from detseg.training.out_of_memory import TRAINING, OutOfMemory, explain_out_of_memory
 
 
 class Batches(Protocol):
@@ -83,6 +84,7 @@ def fit(
 
     Raises:
         NonFiniteLoss: the run stops at the first NaN; the checkpoint keeps the last good state.
+        OutOfMemory: with the settings to lower; the checkpoint is kept as well.
     """
     steps_per_epoch = len(examples) // batch_size
     if steps_per_epoch == 0:
@@ -116,8 +118,9 @@ def fit(
             shuffle = torch.Generator().manual_seed(1000 * seed + epoch)
             order = torch.randperm(len(examples), generator=shuffle).tolist()
             images = order[position * batch_size : (position + 1) * batch_size]
-            batch = examples.batch(images, run.generator, device)
-            losses = run.one_step(batch, images, budget.rate(run.step), clip)
+            with explain_out_of_memory(f"training step {run.step + 1}", batch_size, model, TRAINING):
+                batch = examples.batch(images, run.generator, device)
+                losses = run.one_step(batch, images, budget.rate(run.step), clip)
             bar.update()
             bar.set_postfix({part: f"{value:.3f}" for part, value in losses.items()}, refresh=False)
             if on_step:
@@ -127,6 +130,10 @@ def fit(
                 saved = budget.spent
     except KeyboardInterrupt:
         reason = "interrupted"
+    except (NonFiniteLoss, OutOfMemory) as error:
+        if path is not None and path.exists():
+            error.add_note(f"{path} keeps the last state that was saved; the run can be resumed from it")
+        raise
     finally:
         bar.close()
         model.eval()
@@ -165,13 +172,17 @@ class _Run:
         values = {part: loss.item() for part, loss in losses.items()}
         for part, value in values.items():
             if not math.isfinite(value):
-                raise NonFiniteLoss(f"step {self.step + 1}: the {part} loss is {value}, on images {images}")
+                raise NonFiniteLoss(
+                    f"step {self.step + 1}: the {part} loss is {value}, on images {images}; lower learning_rate, "
+                    "and look at these images and their targets"
+                )
         self.optimiser.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         length = nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()
         if not math.isfinite(length):
             raise NonFiniteLoss(
-                f"step {self.step + 1}: the losses are finite, their gradient is {length}, on images {images}"
+                f"step {self.step + 1}: the losses are finite, their gradient is {length}, on images {images}; "
+                "look for a division by zero, or a root or logarithm of zero"
             )
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * rate

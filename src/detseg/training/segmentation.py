@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from detseg.data.fit_to_size import stack_images
 from detseg.metrics import confusion_matrix, mean_iou
 from detseg.models.backbone import normalise
+from detseg.training.out_of_memory import explain_out_of_memory
 
 IGNORE = 255
 
@@ -87,10 +88,10 @@ def evaluate(
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)  # [K, K]
     for start in tqdm(range(0, len(scenes), batch_size), desc="segment", disable=not progress):
         items = [scenes[index] for index in range(start, min(start + batch_size, len(scenes)))]
-        predicted = model.predict(
-            normalise(stack_images([image for image, _ in items]).to(device))
-        ).cpu()  # [N, H, W]
-        class_masks = torch.stack([target["class_mask"] for _, target in items]).long()  # [N, H, W]
+        images = stack_images([image for image, _ in items])  # [n, 3, H, W]
+        with explain_out_of_memory("segmentation", batch_size):
+            predicted = model.predict(normalise(images.to(device))).cpu()  # [n, H, W]
+        class_masks = torch.stack([target["class_mask"] for _, target in items]).long()  # [n, H, W]
         confusion += confusion_matrix(predicted, class_masks, num_classes)
     mean, per_class = mean_iou(confusion)
     return float(mean), per_class.tolist()

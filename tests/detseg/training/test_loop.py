@@ -153,6 +153,8 @@ def test_a_nan_names_step_part_and_images_and_keeps_the_last_good_state(tmp_path
     with pytest.raises(NonFiniteLoss, match=r"step 8: the fit loss is nan, on images \[") as caught:
         train(Line(broken_at=8), points, checkpoint=path, save_every=0.0)
     assert str(points.asked[-1]) in str(caught.value)
+    assert "lower learning_rate" in str(caught.value)
+    assert f"{path} keeps the last state" in caught.value.__notes__[0]
     saved = load_checkpoint(path)
     assert saved["step"] == 7
     assert all(value.isfinite().all() for value in saved["model"].values())
