@@ -19,6 +19,11 @@ from autograder.notebooks.cells import is_grade
 from .course import open_course
 from .quiet import quiet
 
+_STYLE = """
+th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}
+summary {display: list-item; cursor: pointer}
+"""
+
 
 class HideGrader(NbGraderPreprocessor):
     """Leaves of a graded cell's errors what they say, not the code they passed through."""
@@ -40,11 +45,8 @@ class Summarise(NbGraderPreprocessor):
         graded = [(cell, result) for cell in nb.cells if is_grade(cell) and (result := recorded(cell))]
         rows = "".join(_row(cell.metadata.nbgrader, result) for cell, result in graded)
         table = f"<table><tr><th>exercise</th><th>points</th><th>what was found</th></tr>{rows}</table>"
-        style = (
-            "<style>th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}"
-            " summary {display: list-item; cursor: pointer}</style>"
-        )
-        nb.cells.insert(0, nbformat.v4.new_markdown_cell(style + table, id="grader-summary"))
+        nb.cells.insert(0, nbformat.v4.new_markdown_cell(table, id="grader-summary"))
+        resources["inlining"]["css"].append(_STYLE)
         return nb, resources
 
 
@@ -64,7 +66,7 @@ def _found(result: Result) -> str:
     return line or result.status.replace("_", " ")
 
 
-FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, Summarise, CSSHTMLHeaderPreprocessor]
+FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, CSSHTMLHeaderPreprocessor, Summarise]
 
 
 def generate_feedback(root: Path, lab: str, student: str = "*") -> None:
