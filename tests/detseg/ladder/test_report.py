@@ -5,7 +5,7 @@ import pytest
 
 from detseg.ladder import run
 from detseg.ladder.measure import Measurement
-from detseg.ladder.report import conditions, figure, table
+from detseg.ladder.report import _crowded, conditions, figure, table
 
 FAST = Measurement(
     name="fast_rcnn",
@@ -71,8 +71,15 @@ def test_conditions_name_versions_and_seeds():
 
 
 def test_figure_is_written(tmp_path):
-    figure([FAST, FCN], tmp_path / "ladder.png")
+    figure([FAST, FCN, AGAIN], tmp_path / "ladder.png")
     assert (tmp_path / "ladder.png").stat().st_size > 10_000
+
+
+def test_a_name_goes_below_where_another_point_is_above():
+    low, near, far = (0.010, 0.70), (0.012, 0.72), (0.100, 0.72)
+    assert _crowded(low, [low, near])
+    assert not _crowded(near, [low, near])
+    assert not _crowded(low, [low, far])
 
 
 def _pretend_to_measure(monkeypatch, fail_at=None):
