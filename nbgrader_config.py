@@ -11,6 +11,7 @@ from autograder.grading.gradebook import (
     AUTOGRADE,
     FEEDBACK,
     GENERATE_ASSIGNMENT,
+    PAGE_FILTERS,
     SANITIZE,
     SubmissionExporter,
 )
@@ -33,9 +34,15 @@ c.Autograde.sanitize_preprocessors = SANITIZE  # repair, then nbgrader's own
 c.Autograde.autograde_preprocessors = AUTOGRADE  # our Execute in the place of nbgrader's
 c.GenerateFeedback.preprocessors = FEEDBACK
 
-# Seconds. A first, cold `import torch` can take more than nbgrader's 30.
-c.ExecuteSubmission.cell_seconds = 120
-c.ExecuteSubmission.submission_seconds = 900
+# Feedback and the Formgrader's pages show learners' markdown: nothing in it may act in the reader's browser.
+c.HTMLExporter.filters = PAGE_FILTERS
+c.HTMLExporter.sanitize_html = True
+
+# Seconds: for one cell, for the checks of one exercise, for a whole notebook.
+c.ExecuteSubmission.cell_seconds = 30
+c.ExecuteSubmission.exercise_seconds = 90
+c.ExecuteSubmission.submission_seconds = 300
+# A first, cold `import torch` can take more than nbgrader's 30.
 c.Execute.timeout = 300  # nbgrader validate
 c.Execute.startup_timeout = 120
 

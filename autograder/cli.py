@@ -91,10 +91,14 @@ def grade(
     student: Annotated[list[str] | None, typer.Option(help="Only this student (may be repeated).")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = 2,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Without a jail: learners' code runs with your rights.")
+    ] = False,
     root: Root = HERE,
 ) -> None:
     """Grade a class and write its feedback; what is graded already and has not changed is left alone."""
     from autograder.grading.batch import students_of
+    from autograder.grading.graders import NoJail
     from autograder.reporting.progress import grade_with_progress, show
 
     root = root.resolve()
@@ -107,7 +111,10 @@ def grade(
     if missing := sorted(set(student or ()) - set(known)):
         raise _fail(f"no submission of {lab} by {', '.join(missing)}")
     console = _console()
-    reports = grade_with_progress(root, lab, console, jobs, students=student, force=force)
+    try:
+        reports = grade_with_progress(root, lab, console, jobs, students=student, force=force, unsafe=unsafe)
+    except NoJail as error:
+        raise _fail(str(error)) from None
     show(reports, console, lab)
     raise typer.Exit(any(not report.results for report in reports))
 

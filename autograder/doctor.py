@@ -42,10 +42,25 @@ def examine(root: Path) -> Iterator[Finding]:
         "alembic", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     )
     yield Finding("alembic", bool(alembic), alembic or "nbgrader needs it to make a gradebook", False)
+    yield from _isolation()
     for program in ("chromium", "chromedriver"):
         found = shutil.which(program)
         yield Finding(program, bool(found), found or "not found: the browser tests are skipped", False)
     yield Finding("processors", True, f"{os.cpu_count()}", False)
+
+
+def _isolation() -> Iterator[Finding]:
+    """What confines learners' code while it is graded."""
+    from autograder.isolation import cgroup, jail
+
+    kind = jail.kind()
+    said = f"as {kind}" if kind == "root" else f"in a {kind}" if kind else jail.problem()
+    if not kind:
+        said += ": grading is refused without --unsafe; see docs/security.md"
+    yield Finding("jail", bool(kind), said, False)
+    group = cgroup.kind()
+    said = f"{group}: memory in use is limited" if group else "none: address space is limited instead"
+    yield Finding("control groups", bool(group), said, False)
 
 
 def _package(name: str, fix: str, needed: bool) -> Finding:

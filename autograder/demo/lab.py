@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from rich.console import Console
-
-from autograder.grading.kernel import Kernel
 
 from .progress import Progress
 
@@ -35,25 +38,46 @@ def execute_lab(
     """
     started = time.monotonic()
     count = sum(cell.cell_type == "code" for cell in notebook.cells)
-    kernel = Kernel(folder, environment)
+    client = _Client(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(folder)}})
     number, section = 0, ""
-    try:
-        for cell in notebook.cells:
+    with client.setup_kernel(env={**os.environ, **environment}):
+        for index, cell in enumerate(notebook.cells):
             section = _heading(cell) or section
             if cell.cell_type != "code":
                 continue
             number += 1
             with Progress(console, f"cell {number:2d} of {count}  {section}") as progress:
-                run = kernel.run(cell.source, CELL_SECONDS, progress.say)
-            cell.outputs, cell.execution_count = run.outputs, number
-            errors = [
-                f"{output.ename}: {output.evalue}" for output in run.outputs if output.output_type == "error"
-            ]
-            if errors or run.ended != "finished":
-                raise LabFailed(f"cell {number} ({section}) {errors[0] if errors else run.ended}")
-    finally:
-        kernel.stop()
+                client.say = progress.say
+                try:
+                    client.execute_cell(cell, index, execution_count=number)
+                except CellExecutionError as error:
+                    reason = f"{error.ename}: {error.evalue}"
+                    raise LabFailed(f"cell {number} ({section}) {reason}") from None
+                except (CellTimeoutError, DeadKernelError) as error:
+                    raise LabFailed(f"cell {number} ({section}) {error}".splitlines()[0]) from None
     return notebook, time.monotonic() - started
+
+
+class _Client(NotebookClient):
+    """A client that passes on what a cell says while it runs."""
+
+    say: Callable[[str], None]
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        if text := _said(msg):
+            self.say(text)
+        return super().process_message(msg, cell, cell_index)
+
+
+def _said(message: dict[str, Any]) -> str:
+    """What a cell prints, or what a widget (a progress bar) now says."""
+    content = message["content"]
+    if message["msg_type"] == "stream":
+        return content["text"]
+    value = (
+        content.get("data", {}).get("state", {}).get("value") if message["msg_type"] == "comm_msg" else None
+    )
+    return html.unescape(value) if isinstance(value, str) and "<" not in value else ""
 
 
 def printed(notebook: NotebookNode, pattern: str) -> str:

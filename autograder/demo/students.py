@@ -14,7 +14,10 @@ from autograder.exercises import load
 from autograder.grading.submission import Report
 from autograder.notebooks.cells import grade_id, is_solution
 
+from .answers import answer
+
 STUB = 'raise NotImplementedError("write me")'
+_CALL_TORCH = 'return F.smooth_l1_loss(pred, target, beta=beta, reduction="none")'
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,14 @@ def sample_class(released: NotebookNode) -> list[Student]:
         Student("joe", with_answers(right, **{easy: _noisy(easy, right[easy])}), full),
         Student("kim", with_answers(right, **{hard: "import os\n\nos._exit(3)"}), all_but(hard, "crashed")),
         Student("leo", with_answers(right, **{easy: "while True:\n    pass"}), all_but(easy, "timed_out")),
-        Student(
-            "mia",
-            _delegating(with_answers(right, **{hard: _call_torchvision()}), hard),
-            all_but(hard, "delegated"),
-        ),
+        Student("mia", with_answers(right, **{easy: _CALL_TORCH}), all_but(easy, "delegated")),
         Student("ned", with_answers(right, **{last: "return (("}), all_but(last, "crashed")),
         Student("oli", nbformat.writes(released)[:2000].encode(), unreadable),
         Student("pam", b"%PDF-1.4 lab 5, printed", unreadable),
     ]
     for number, name in enumerate(("cas", "dot", "eli", "fay")):
         chosen = {exercise: number % len(load(exercise).misconceptions) for exercise in names}
-        answers = {exercise: f"misconceptions[{index}].function" for exercise, index in chosen.items()}
+        answers = {exercise: f"misconceptions[{index}]" for exercise, index in chosen.items()}
         expected = {exercise: load(exercise).misconceptions[index].name for exercise, index in chosen.items()}
         students.append(Student(name, with_answers(answers), diagnosed(expected)))
     return sorted(students, key=lambda student: student.name)
@@ -128,32 +127,18 @@ def _fill(released: NotebookNode, bodies: dict[str, str]) -> NotebookNode:
     return notebook
 
 
-def _call(exercise: str, answer: str) -> str:
-    """A body that calls one of the implementations kept with the exercise."""
-    return (
-        "from autograder.exercises import load\n\n"
-        f'return load("{exercise}").{answer}({", ".join(_parameters(exercise))})'
-    )
+def _call(exercise: str, which: str) -> str:
+    """A body that defines one of the implementations kept with the exercise, and calls it."""
+    definitions, function = answer(exercise, which)
+    return f"{definitions}\n\nreturn ({function})({', '.join(_parameters(exercise))})"
 
 
 def _parameters(exercise: str) -> list[str]:
     return list(inspect.signature(load(exercise).oracle).parameters)
 
 
-def _noisy(exercise: str, answer: str) -> str:
-    return f'import sys\n\nprint("deprecated, they say", file=sys.stderr)\n{_call(exercise, answer)}'
-
-
-def _call_torchvision() -> str:
-    return "return torchvision.ops.roi_pool(features, rois, output_size, spatial_scale)"
-
-
-def _delegating(notebook: NotebookNode, exercise: str) -> NotebookNode:
-    """The import stands where people write it: above the function, where it takes its seconds outside the check."""
-    for cell in notebook.cells:
-        if grade_id(cell) == exercise:
-            cell.source = "import torchvision\n\n" + cell.source
-    return notebook
+def _noisy(exercise: str, which: str) -> str:
+    return f'import sys\n\nprint("deprecated, they say", file=sys.stderr)\n{_call(exercise, which)}'
 
 
 def _stripped(notebook: NotebookNode) -> NotebookNode:

@@ -1,4 +1,4 @@
-"""Grading a class: one writer, a few kernels side by side, each submission on its own."""
+"""Grading a class: one writer, a few submissions side by side, each on its own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from .execute import execute_kept_warm
 from .gradebook import SubmissionGrader, generate_feedback, open_course
 from .gradebook.submissions import Sanitised
-from .kernel import Cancelled
+from .graders import WarmGraders, require_jail
 from .submission import Report, is_graded, report_of
 
 
@@ -26,6 +27,7 @@ def grade(
     students: Iterable[str] | None = None,
     jobs: int = 2,
     force: bool = False,
+    unsafe: bool = False,
     on_report: Callable[[Report, bool], None] = lambda report, resumed: None,
 ) -> list[Report]:
     """Grade the submissions of a lab and write their feedback.
@@ -34,14 +36,20 @@ def grade(
         root: the course's folder.
         lab: the lab's name, as in submitted/STUDENT/LAB.
         students: who; by default everyone who handed in.
-        jobs: kernels at a time.
+        jobs: submissions at a time.
         force: also grade again what is graded already and has not changed.
+        unsafe: without a jail.
         on_report: called with each report as it comes, and whether it was there already.
 
     Returns:
         the reports in the order of the students. A submission that cannot be graded has a ``problem``; it never stops
         the others.
+
+    Raises:
+        NoJail: this machine allows none, and ``unsafe`` was not asked for.
     """
+    if not unsafe:
+        require_jail()
     chosen = students_of(root, lab) if students is None else list(students)
     reports: dict[str, Report] = {}
     waiting = []
@@ -53,7 +61,7 @@ def grade(
             on_report(reports[student], True)
         else:
             waiting.append(student)
-    for report in _grade(root, lab, waiting, jobs):
+    for report in _grade(root, lab, waiting, jobs, unsafe):
         if report.results:
             generate_feedback(root, lab, report.student)
         reports[report.student] = report
@@ -61,9 +69,10 @@ def grade(
     return [reports[student] for student in chosen]
 
 
-def _grade(root: Path, lab: str, students: list[str], jobs: int) -> Iterable[Report]:
+def _grade(root: Path, lab: str, students: list[str], jobs: int, unsafe: bool) -> Iterable[Report]:
     """Sanitise and record in this thread (the only writer), execute in ``jobs`` others."""
     stop = threading.Event()
+    warm = WarmGraders()
     queue = list(students)
     running: dict[Future[float], tuple[SubmissionGrader, list[Sanitised]]] = {}
     with ThreadPoolExecutor(jobs) as pool:
@@ -77,7 +86,10 @@ def _grade(root: Path, lab: str, students: list[str], jobs: int) -> Iterable[Rep
                     except Exception as error:
                         yield Report(student, problem=_line(error))
                         continue
-                    running[pool.submit(_execute, grader, sanitised, stop.is_set)] = (grader, sanitised)
+                    running[pool.submit(_execute, warm, unsafe, grader, sanitised, stop.is_set)] = (
+                        grader,
+                        sanitised,
+                    )
                 done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
                     grader, sanitised = running.pop(future)
@@ -87,14 +99,23 @@ def _grade(root: Path, lab: str, students: list[str], jobs: int) -> Iterable[Rep
                         yield Report(grader.student, problem=_line(error))
         finally:
             stop.set()
+            warm.close()
 
 
-def _execute(grader: SubmissionGrader, sanitised: list[Sanitised], stopped: Callable[[], bool]) -> float:
+def _execute(
+    warm: WarmGraders,
+    unsafe: bool,
+    grader: SubmissionGrader,
+    sanitised: list[Sanitised],
+    stopped: Callable[[], bool],
+) -> float:
     started = time.monotonic()
     for one in sanitised:
-        if stopped():
-            raise Cancelled
-        grader.executor().run(one.notebook, grader.files, one.seed, stopped)
+        if not one.unreadable:
+            one.notebook, _ = execute_kept_warm(
+                one.notebook, warm, grader.lab, unsafe,
+                seed=one.seed, limits=grader.limits, files=one.files, stopped=stopped,
+            )  # fmt: skip
     return time.monotonic() - started
 
 

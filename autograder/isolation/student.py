@@ -16,6 +16,7 @@ import sys
 import traceback
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -67,6 +68,15 @@ class _Student:
         sys.modules["__main__"] = self.module
         self._last: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._on_device = False
+
+    def do_files(self, files: list[tuple[str, Tensor]]) -> dict[str, Any]:
+        """Write files (name and bytes) into the working folder, where ``import`` finds them."""
+        for name, content in files:
+            path = Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.numpy().tobytes())
+        sys.path.insert(0, str(Path.cwd()))
+        return {}
 
     def do_run(self, label: str, source: str) -> dict[str, Any]:
         """Run a cell: what it printed and, if it failed, the error."""

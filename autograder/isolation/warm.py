@@ -76,6 +76,8 @@ class Zygote:
         self._limits = limits or Limits()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the zygote
+        # in a jail each child has a folder of its own to work in; without one it makes one here
+        self._folder = tempfile.TemporaryDirectory(prefix="unsafe-") if unsafe else None
         arguments = ["--control", str(theirs.fileno()), "--child", child, "--preload", *preload]
         arguments += ["--readable", *map(str, readable), "--masked", *map(str, masked)]
         arguments += ["--limits", json.dumps(self._limits.__dict__), *(["--unsafe"] if unsafe else [])]
@@ -83,7 +85,7 @@ class Zygote:
             [sys.executable, "-P", "-m", "autograder.isolation.zygote", *arguments],
             pass_fds=[theirs.fileno()],
             env=_environment(path),
-            cwd="/",
+            cwd=self._folder.name if self._folder else "/",
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -111,6 +113,8 @@ class Zygote:
         self._process.kill()
         self._process.wait()
         self._log.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     @property
     def pid(self) -> int:

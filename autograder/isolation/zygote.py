@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -96,7 +97,7 @@ def _serve(
             try:
                 pid = os.fork()
                 if pid == 0:
-                    _become(control, own_namespace, descriptors[0], run, limits, safe)
+                    _become(control, own_namespace, descriptors[0], run, limits, safe, str(order["fork"]))
                 children[order["fork"]] = pid
                 reply = {}
             except OSError as error:  # the machine is full; the next one may fit again
@@ -106,6 +107,8 @@ def _serve(
             os.close(descriptors[0])
         else:
             reply = {"status": _kill(children.pop(order["end"]))}
+            if not safe:
+                shutil.rmtree(str(order["end"]), ignore_errors=True)
         control.send(json.dumps(reply).encode())
 
 
@@ -124,6 +127,7 @@ def _become(
     run: Callable[[socket.socket], None],
     limits: jail.Limits,
     safe: bool,
+    folder: str,
 ) -> None:
     """What a child does; it never returns."""
     status = 1
@@ -145,6 +149,9 @@ def _become(
             except OSError as error:
                 connection.sendall(f"a process could not be confined: {error}".encode())
                 raise
+        else:
+            os.mkdir(folder)
+            os.chdir(folder)
         random.seed()
         sys.modules["torch"].seed()
         connection.sendall(READY)

@@ -21,6 +21,7 @@ def grade_with_progress(
     jobs: int = 2,
     students: Iterable[str] | None = None,
     force: bool = False,
+    unsafe: bool = False,
 ) -> list[Report]:
     """`grade`, with a line for each submission as it comes."""
     started = time.monotonic()
@@ -33,7 +34,7 @@ def grade_with_progress(
         )
 
     with console.status("grading"):
-        return grade(root, lab, students, jobs, force, on_report=say)
+        return grade(root, lab, students, jobs, force, unsafe, on_report=say)
 
 
 def show(reports: list[Report], console: Console, title: str) -> None:

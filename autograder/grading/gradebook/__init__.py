@@ -4,6 +4,7 @@ from .assignment import generate_assignment
 from .course import Course, open_course
 from .exporter import SubmissionExporter
 from .feedback import FEEDBACK, generate_feedback
+from .harmless import PAGE_FILTERS
 from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
 from .scores import scores
 from .submissions import SubmissionGrader
@@ -12,6 +13,7 @@ __all__ = [
     "AUTOGRADE",
     "FEEDBACK",
     "GENERATE_ASSIGNMENT",
+    "PAGE_FILTERS",
     "SANITIZE",
     "Course",
     "ExecuteSubmission",

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import copy
+import weakref
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 
 from autograder.notebooks.submission import Unreadable, read_submission
 
+if TYPE_CHECKING:
+    from autograder.grading.graders import WarmGraders
 
-def release_of(component: Any, resources: Any) -> Path:
-    """The released notebook a submission belongs to; ``component`` is anything below an nbgrader converter."""
+IDLE_SECONDS = 60.0  # then the memory of the warm processes is given back
+
+
+def converter_of(component: Any) -> Any:
+    """The nbgrader converter that ``component`` is a part of."""
     while getattr(component, "coursedir", None) is None:
         component = component.parent
-    coursedir, ids = component.coursedir, resources["nbgrader"]
+    return component
+
+
+def path_in(step: str, component: Any, resources: Any) -> Path:
+    """The folder of a submission in a step ("submitted", "autograded", "source", ...)."""
+    coursedir, ids = converter_of(component).coursedir, resources["nbgrader"]
+    return Path(
+        coursedir.format_path(getattr(coursedir, f"{step}_directory"), ids["student"], ids["assignment"])
+    )
+
+
+def release_of(component: Any, resources: Any) -> Path:
+    """The released notebook a submission belongs to."""
+    coursedir, ids = converter_of(component).coursedir, resources["nbgrader"]
     folder = coursedir.format_path(coursedir.release_directory, ".", ids["assignment"])
     return Path(folder) / f"{ids['notebook']}.ipynb"
 
@@ -25,8 +45,17 @@ class SubmissionExporter(NotebookExporter):
     """nbconvert's notebook exporter with a forgiving reader.
 
     An unreadable file must not end as "could not be processed": the learner gets a graded notebook, with 0 points and
-    the reason on every exercise.
+    the reason on every exercise. nbgrader makes one exporter a run, which therefore keeps the graders warm.
     """
+
+    @cached_property
+    def warm(self) -> WarmGraders:
+        """The lab's warm processes; they end after a pause, with this exporter or with the program."""
+        from autograder.grading.graders import WarmGraders  # brings torch, which not every exporter needs
+
+        warm = WarmGraders(IDLE_SECONDS)
+        weakref.finalize(self, warm.close)
+        return warm
 
     def from_file(self, file_stream: Any, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
         """Read the file by its name, since its bytes may be in any encoding."""

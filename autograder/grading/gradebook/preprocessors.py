@@ -6,24 +6,24 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbgrader import preprocessors as stock
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Float
+from nbgrader.utils import find_all_files
+from traitlets import Bool, Float
 
-from autograder.grading.execute import Limits, execute
+from autograder.grading.files import Files, files_beside, links_below
+from autograder.grading.limits import Limits
 from autograder.grading.record import record
 from autograder.grading.result import Result
 from autograder.notebooks.cells import NOTE, exercise_name, grade_id, is_grade, marks
 from autograder.notebooks.repair import repair
 
-from .exporter import release_of
+from .exporter import converter_of, path_in, release_of
+from .harmless import Harmless
 
 
 class ForgetMaster(NbGraderPreprocessor):
@@ -47,11 +47,19 @@ class Repair(NbGraderPreprocessor):
         if path.is_file():
             nb, more = repair(nb, nbformat.read(path, as_version=4))
             report += more
+        report += self._without_links(resources)
         unreadable = resources.get("unreadable")
         nb.metadata[NOTE] = nbformat.from_dict({"repairs": report, "unreadable": unreadable})
         if unreadable or report:
             nb.cells.insert(0, nbformat.v4.new_markdown_cell(_notice(report, unreadable), id="grader-notice"))
         return nb, resources
+
+    def _without_links(self, resources: Any) -> list[str]:
+        """What of the files handed in is left out; nbgrader has copied even what links point to."""
+        submitted = path_in("submitted", self, resources)
+        for name in links_below(submitted):
+            (path_in("autograded", self, resources) / name).unlink(missing_ok=True)
+        return files_beside(submitted)[1]
 
 
 def _notice(report: list[str], unreadable: str | None) -> str:
@@ -61,35 +69,60 @@ def _notice(report: list[str], unreadable: str | None) -> str:
 
 
 class ExecuteSubmission(NbGraderPreprocessor):
-    """Runs the notebook and writes the results on its graded cells."""
+    """Runs the notebook in the jail and writes the results on its graded cells."""
 
-    cell_seconds = Float(120.0, help="deadline for one cell, in seconds").tag(config=True)
-    submission_seconds = Float(900.0, help="deadline for a whole notebook, in seconds").tag(config=True)
-    start_seconds = Float(120.0, help="deadline for the start of a kernel, in seconds").tag(config=True)
+    unsafe = Bool(False, help="run learners' code without a jail, with the grader's own rights").tag(
+        config=True
+    )
+    cell_seconds = Float(30.0, help="deadline for one cell, in seconds").tag(config=True)
+    exercise_seconds = Float(90.0, help="deadline for the checks of one exercise, in seconds").tag(
+        config=True
+    )
+    submission_seconds = Float(300.0, help="deadline for a whole notebook, in seconds").tag(config=True)
+
+    @property
+    def limits(self) -> Limits:
+        """The deadlines."""
+        return Limits(self.cell_seconds, self.exercise_seconds, self.submission_seconds)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Grade one sanitised notebook."""
-        seed = submission_seed(nb, Path(_coursedir(self).root))
-        self.run(nb, Path(resources["metadata"]["path"]), seed)
+        from autograder.grading.execute import execute_kept_warm  # brings torch: not for a release
+
+        if mark_unreadable(nb):
+            return nb, resources
+        nb, _ = execute_kept_warm(
+            nb,
+            self.parent.warm,
+            resources["nbgrader"]["assignment"],
+            self.unsafe,
+            seed=submission_seed(nb, Path(converter_of(self).coursedir.root)),
+            limits=self.limits,
+            files=files_of(self, resources),
+        )
         return nb, resources
 
-    def run(self, nb: Any, files: Path, seed: int, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Grade a sanitised notebook in a private copy of the folder ``files``; touches no gradebook."""
-        if reason := nb.metadata[NOTE].get("unreadable"):
-            for cell in filter(is_grade, nb.cells):
-                possible = float(marks(cell)["points"])
-                record(
-                    cell,
-                    Result(exercise_name(grade_id(cell) or ""), 0.0, possible, "unreadable", reason=reason),
-                )
-            return
-        limits = Limits(self.start_seconds, self.cell_seconds, self.submission_seconds)
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            if files.is_dir():  # it does not exist when nothing was handed in beside the notebook
-                shutil.copytree(
-                    files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.ipynb"), symlinks=True
-                )
-            execute(nb, Path(folder), seed, limits, stopped)
+
+def mark_unreadable(nb: Any) -> bool:
+    """Whether the submission was unreadable: then there is nothing to run, and each graded cell says why."""
+    reason = nb.metadata[NOTE].get("unreadable")
+    for cell in filter(is_grade, nb.cells if reason else ()):
+        name, possible = exercise_name(grade_id(cell) or ""), float(marks(cell)["points"])
+        record(cell, Result(name, 0.0, possible, "unreadable", reason=reason))
+    return bool(reason)
+
+
+def files_of(component: Any, resources: Any) -> Files:
+    """What lies beside a notebook while it runs: what was handed in, and the instructor's files in its place."""
+    files = dict(files_beside(path_in("submitted", component, resources))[0])
+    converter, lab = converter_of(component), resources["nbgrader"]["assignment"]
+    source = path_in("source", component, {"nbgrader": {"student": ".", "assignment": lab}})
+    learners_own = converter.exclude_overwriting.get(lab, [])
+    for path in map(Path, find_all_files(str(source), [*converter.coursedir.ignore, "*.ipynb"])):
+        name = str(path.relative_to(source))
+        if name not in learners_own:
+            files[name] = path.read_bytes()
+    return files
 
 
 def submission_seed(nb: Any, root: Path) -> int:
@@ -113,12 +146,6 @@ def _kept_secret(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _coursedir(component: Any) -> Any:
-    while getattr(component, "coursedir", None) is None:
-        component = component.parent
-    return component.coursedir
-
-
 GENERATE_ASSIGNMENT = [
     stock.IncludeHeaderFooter,
     stock.LockCells,
@@ -140,6 +167,7 @@ SANITIZE = [
     stock.OverwriteKernelspec,
     stock.OverwriteCells,
     stock.CheckCellMetadata,
+    Harmless,
 ]
 RECORD = [stock.LimitOutput, stock.SaveAutoGrades, stock.AssignLatePenalties, stock.CheckCellMetadata]
 AUTOGRADE = [ExecuteSubmission, *RECORD]

@@ -10,22 +10,26 @@ import nbformat
 from nbconvert.writers import FilesWriter
 from nbgrader.converters import Autograde, NbGraderException
 
+from autograder.grading.files import Files
+from autograder.grading.limits import Limits
 from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
 
 from .course import open_course
-from .preprocessors import RECORD, ExecuteSubmission, submission_seed
+from .preprocessors import RECORD, ExecuteSubmission, files_of, mark_unreadable, submission_seed
 from .quiet import quiet
 
 
 @dataclass
 class Sanitised:
-    """A notebook between the halves."""
+    """A notebook between the halves. An unreadable one is not to be executed."""
 
     path: str
     notebook: Any
     resources: Any
     seed: int
+    files: Files
+    unreadable: bool
 
 
 class SubmissionGrader(Autograde):
@@ -60,17 +64,15 @@ class SubmissionGrader(Autograde):
             resources = self.init_single_notebook_resources(path)
             output, resources = self.exporter.from_filename(path, resources=resources)
             notebook = nbformat.reads(output, as_version=4)
-            found.append(Sanitised(path, notebook, resources, submission_seed(notebook, self.root)))
+            unreadable, files = mark_unreadable(notebook), files_of(self, resources)
+            seed = submission_seed(notebook, self.root)
+            found.append(Sanitised(path, notebook, resources, seed, files, unreadable))
         return found
 
     @property
-    def files(self) -> Path:
-        """The submission's other files, as nbgrader copied them."""
-        return Path(self._format_dest(self.lab, self.student))
-
-    def executor(self) -> ExecuteSubmission:
-        """The Execute step with the course's limits."""
-        return ExecuteSubmission(parent=self)
+    def limits(self) -> Limits:
+        """The course's deadlines."""
+        return ExecuteSubmission(parent=self).limits
 
     def finish(self, sanitised: list[Sanitised], seconds: float) -> Report:
         """Write the executed notebooks to autograded/ and their points into the gradebook."""
@@ -84,4 +86,4 @@ class SubmissionGrader(Autograde):
                 output, resources = self.exporter.from_notebook_node(one.notebook, one.resources)
                 self.write_single_notebook(output, resources)
             self.set_permissions(self.lab, self.student)
-        return report_of(self.student, self.files)
+        return report_of(self.student, Path(self._format_dest(self.lab, self.student)))

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,48 +15,28 @@ from autograder.grading.batch import grade, students_of
 from autograder.grading.gradebook import open_course, scores
 from autograder.grading.submission import is_graded
 
-LAB = "01_tiny"
+LAB = "03_boxes"
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def submit(course, student, notebook):
-    folder = course / "submitted" / student / LAB
-    folder.mkdir(parents=True)
-    if isinstance(notebook, bytes):
-        (folder / "tiny.ipynb").write_bytes(notebook)
-    else:
-        nbformat.write(notebook, folder / "tiny.ipynb")
-
-
 @pytest.fixture(scope="module")
-def graded(fresh_course, tmp_path_factory):
-    """A class: perfect, stripped of metadata, crashing, not JSON, blank; graded once."""
-    import copy
-    import shutil
-
+def graded(fresh_boxes_course, submission, answers, hand_in, tmp_path_factory):
+    """A class: perfect, stripped of metadata, crashing, not JSON, blank, with files beside it; graded once."""
     root = tmp_path_factory.mktemp("class") / "course"
-    shutil.copytree(fresh_course, root)
-    config = (root / "nbgrader_config.py").read_text().replace("cell_seconds = 120", "cell_seconds = 5")
-    (root / "nbgrader_config.py").write_text(config)
-    blank = nbformat.read(root / "labs" / LAB / "tiny.ipynb", as_version=4)
-    perfect = copy.deepcopy(blank)
-    answers = {"double": "2 * n", "triple": "3 * n", "square": "7 * n"}
-    for cell in perfect.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if name in answers:
-            cell.source = cell.source.replace(
-                'raise NotImplementedError("write me")', f"return {answers[name]}"
-            )
-    stripped, crashing = copy.deepcopy(perfect), copy.deepcopy(perfect)
+    shutil.copytree(fresh_boxes_course, root)
+    blank = 'raise NotImplementedError("write me")'
+    hand_in(root, "blank", submission(xyxy_to_cxcywh=blank, smooth_l1=blank, cxcywh_to_xyxy=blank))
+    hand_in(root, "crash", submission(smooth_l1="import os; os._exit(1)"))
+    with_files = submission(smooth_l1=f"import own\n    own.look()\n    {answers['smooth_l1']}")
+    own = b"def look():\n    assert open('data/numbers.csv').read() == '1,2'"
+    hand_in(root, "files", with_files, {"own.py": own, "data/numbers.csv": b"1,2"})
+    (root / "submitted" / "files" / LAB / "peek.png").symlink_to(root / "gradebook.db.seed")
+    hand_in(root, "not_json", b"%PDF-1.4")
+    hand_in(root, "perfect", submission())
+    stripped = submission()
     for cell in stripped.cells:
         cell.metadata = nbformat.from_dict({})
-    for cell in crashing.cells:
-        cell.source = cell.source.replace("return 3 * n", "import os; os._exit(1)")
-    submit(root, "blank", blank)
-    submit(root, "crash", crashing)
-    submit(root, "not_json", b"%PDF-1.4")
-    submit(root, "perfect", perfect)
-    submit(root, "stripped", stripped)
+    hand_in(root, "stripped", stripped)
     seen = []
     reports = grade(root, LAB, on_report=lambda report, resumed: seen.append((report.student, resumed)))
     return root, {report.student: report for report in reports}, seen
@@ -67,15 +48,26 @@ def test_points_and_reasons(graded):
     assert not any(resumed for _, resumed in seen)
     assert {name: report.points for name, report in reports.items()} == {
         "blank": 0,
-        "crash": 8,
+        "crash": 4,
+        "files": 8,
         "not_json": 0,
-        "perfect": 16,
-        "stripped": 16,
+        "perfect": 8,
+        "stripped": 8,
     }
     assert len(reports["stripped"].repairs) == 1
     assert "is not a notebook" in reports["not_json"].problem
     assert {result.status for result in reports["not_json"].results} == {"unreadable"}
     assert reports["crash"].results[1].status == "crashed"
+
+
+def test_a_link_handed_in_shows_nothing(graded):
+    """nbgrader copies what it points to; feedback would hand it out."""
+    root, reports, _ = graded
+    assert reports["files"].repairs == ("peek.png was left out: it is a link",)
+    secret = (root / "gradebook.db.seed").read_text()
+    for step in ("autograded", "feedback"):
+        folder = root / step / "files" / LAB
+        assert not [path for path in folder.rglob("*") if path.is_file() and secret in path.read_text()]
 
 
 def test_gradebook_equals_results(graded):
@@ -91,19 +83,21 @@ def test_feedback_is_written_and_tells_no_secrets(graded):
     root, reports, _ = graded
     secret = (root / "gradebook.db.seed").read_text()
     for student in reports:
-        page = (root / "feedback" / student / LAB / "tiny.html").read_text()
-        assert "hidden=True" not in page
+        page = (root / "feedback" / student / LAB / "boxes.html").read_text()
+        assert "hidden=True)" not in page  # the source of the hidden check; an outcome names its seed as well
         assert "BEGIN HIDDEN TESTS" not in page
         assert secret not in page
-    assert "ended the Python process" in (root / "feedback" / "crash" / LAB / "tiny.html").read_text()
     assert (
-        'href="#test_triple"><code>triple</code>'
-        in (root / "feedback" / "blank" / LAB / "tiny.html").read_text()
+        "did it exit, or run out of memory?" in (root / "feedback" / "crash" / LAB / "boxes.html").read_text()
     )
-    assert "is not a notebook" in (root / "feedback" / "not_json" / LAB / "tiny.html").read_text()
+    assert (
+        'href="#test_smooth_l1"><code>smooth_l1</code>'
+        in (root / "feedback" / "blank" / LAB / "boxes.html").read_text()
+    )
+    assert "is not a notebook" in (root / "feedback" / "not_json" / LAB / "boxes.html").read_text()
     assert (
         "The grader repaired this notebook"
-        in (root / "feedback" / "stripped" / LAB / "tiny.html").read_text()
+        in (root / "feedback" / "stripped" / LAB / "boxes.html").read_text()
     )
 
 
@@ -119,7 +113,7 @@ def test_a_changed_submission_is_graded_again(graded):
     root, _, _ = graded
     submitted, autograded = (root / step / "blank" / LAB for step in ("submitted", "autograded"))
     assert is_graded(submitted, autograded)
-    path = submitted / "tiny.ipynb"
+    path = submitted / "boxes.ipynb"
     original = path.read_bytes()
     notebook = json.loads(original)
     notebook["metadata"]["changed"] = True
@@ -133,14 +127,14 @@ def test_manual_grades_survive(graded):
 
     root, _, _ = graded
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
-        cell = gradebook.find_grade("test_triple", "tiny", LAB, "blank")
-        cell.manual_score, cell.needs_manual_grade = 5.0, False
+        cell = gradebook.find_grade("test_smooth_l1", "boxes", LAB, "blank")
+        cell.manual_score, cell.needs_manual_grade = 3.0, False
         gradebook.db.commit()
     (report,) = grade(root, LAB, ["blank"], force=True)
     assert report.points == 0
-    assert scores(root, LAB)["blank"] == {"double": 0, "triple": 5, "square": 0}
+    assert scores(root, LAB)["blank"] == {"xyxy_to_cxcywh": 0, "smooth_l1": 3, "cxcywh_to_xyxy": 0}
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
-        gradebook.find_grade("test_triple", "tiny", LAB, "blank").manual_score = None
+        gradebook.find_grade("test_smooth_l1", "boxes", LAB, "blank").manual_score = None
         gradebook.db.commit()
 
 
@@ -170,19 +164,19 @@ def test_nbgraders_own_commands_give_the_same(graded):
     assert scores(root, LAB) == before
     done = nbgrader("generate_feedback", LAB, "--student", "crash", "--force")
     assert done.returncode == 0, done.stderr
-    done = nbgrader("validate", str(root / "submitted" / "perfect" / LAB / "tiny.ipynb"))
+    done = nbgrader("validate", str(root / "submitted" / "perfect" / LAB / "boxes.ipynb"))
     assert "Success" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_nbgrader_generate_assignment_makes_the_same_lab(course):
-    lab = course / "labs" / LAB / "tiny.ipynb"
+def test_nbgrader_generate_assignment_makes_the_same_lab(boxes_course):
+    lab = boxes_course / "labs" / LAB / "boxes.ipynb"
     before = lab.read_bytes()
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", LAB, "--force"]
-    done = subprocess.run(command, cwd=course, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=boxes_course, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert json.loads(lab.read_bytes()) == json.loads(before)
-    assert [path.name for path in lab.parent.iterdir()] == ["tiny.ipynb"]
+    assert [path.name for path in lab.parent.iterdir()] == ["boxes.ipynb"]
 
 
 def test_a_folder_without_configuration_is_no_course(tmp_path):

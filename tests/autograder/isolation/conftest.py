@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.grading.jailed import Graders
+from autograder.grading.graders import Graders
 from autograder.isolation import jail
 
 LAB = "05_fast_rcnn"

@@ -8,7 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.grading.jailed import Cancelled, Graders, Limits, execute
+from autograder.grading.execute import Cancelled, execute
+from autograder.grading.graders import Graders
+from autograder.grading.limits import Limits
 from autograder.isolation.warm import ZygoteError
 
 MASTER = Path(__file__).resolve().parents[3] / "solutions" / "05_fast_rcnn" / "fast_rcnn.ipynb"

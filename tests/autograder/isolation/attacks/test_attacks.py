@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from attack import ATTEMPT
 
-from autograder.grading.jailed import Limits, execute
+from autograder.grading.execute import execute
+from autograder.grading.limits import Limits
 from autograder.grading.result import OUTCOME
 
 THEMES = (attacks_forging, attacks_ending, attacks_escaping, attacks_on_the_wire, attacks_on_readers)

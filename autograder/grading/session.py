@@ -1,123 +1,30 @@
-"""Run a sanitised submission in two processes: the learner's cells in a jail, the checks in another process.
-
-What the learner's process sends back is only values; whether they are right is decided in the checker's, which
-student code cannot reach. A cell or a check that ends the learner's process, or does not return, costs its own
-exercise only: a new process is forked, the definitions run again without the cell at fault, and the rest is graded.
-"""
+"""One submission while it is graded: its two processes, and which of its cells have run."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import torch
 from nbformat import NotebookNode
 
 from autograder.exercises import UnknownExercise, load
-from autograder.isolation import jail
 from autograder.isolation.channel import Late
 from autograder.isolation.protocol import ProtocolError
-from autograder.isolation.student_view import write_student_view
-from autograder.isolation.warm import Child, Zygote, checker_zygote, student_zygote
+from autograder.isolation.warm import Child, Zygote, ZygoteError
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
+from .files import Files
+from .graders import Graders
+from .limits import Limits
 from .record import record, record_error
 from .replies import blame, outcome_of, outputs, shown
 from .result import Result, from_outcome
 
 MOST_BYTES = 2**20  # of an answer to this process, which has more to lose than the confined ones
-
-
-class Cancelled(Exception):
-    """Grading was stopped from outside."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds: for one cell, for one exercise's checks, for a whole submission."""
-
-    cell: float = 30.0
-    exercise: float = 90.0
-    submission: float = 300.0
-
-
-class Graders:
-    """The warm processes that grade one lab; threads may share them."""
-
-    def __init__(self, lab: str, unsafe: bool = False, process: jail.Limits | None = None) -> None:
-        """Write the students' view of the lab and warm up both sides at the same time.
-
-        Args:
-            lab: as in the course's folders.
-            unsafe: without jails, for machines that allow none.
-            process: what a student process may use.
-
-        Raises:
-            ZygoteError: one of them did not start.
-        """
-        self._stack = contextlib.ExitStack()
-        try:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-")))
-            folder.chmod(0o755)
-            view = write_student_view(folder / "view", lab)
-            with ThreadPoolExecutor(2) as both:
-                starting = [
-                    both.submit(student_zygote, view, process, unsafe),
-                    both.submit(checker_zygote, unsafe=unsafe),
-                ]
-            for future in starting:
-                if future.exception() is None:
-                    self._stack.enter_context(future.result())
-            self.student, self.checker = (future.result() for future in starting)
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def __enter__(self) -> Graders:
-        """Everything is warm."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End both zygotes and their children, remove the view."""
-        self._stack.close()
-
-
-def execute(
-    notebook: NotebookNode,
-    graders: Graders,
-    seed: int,
-    limits: Limits = Limits(),
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[Result]:
-    """Run the cells of ``notebook``; outputs and results are written on its cells.
-
-    Args:
-        notebook: a sanitised submission: repaired, without outputs, its checks restored. It is changed.
-        graders: of the notebook's lab.
-        seed: of the hidden cases.
-        limits: the deadlines.
-        stopped: asked between two cells; when it says yes, `Cancelled` is raised.
-
-    Raises:
-        ZygoteError: the machine could not run the submission. Nothing is known of it then: grade it again.
-    """
-    session = _Session(notebook, graders, seed, limits)
-    try:
-        results = []
-        for index in range(len(notebook.cells)):
-            if stopped():
-                raise Cancelled
-            if (result := session.visit(index)) is not None:
-                results.append(result)
-        return results
-    finally:
-        session.close()
+HAND_OVER_SECONDS = 30.0  # for all files; what is slow here is the machine
 
 
 class _Process:
@@ -139,11 +46,15 @@ class _Process:
         self._stack.close()
 
 
-class _Session:
+class Session:
     """The two processes of one submission, and which of its cells have run or must not run (again)."""
 
-    def __init__(self, notebook: NotebookNode, graders: Graders, seed: int, limits: Limits) -> None:
+    def __init__(
+        self, notebook: NotebookNode, graders: Graders, seed: int, limits: Limits, files: Files
+    ) -> None:
+        """Nothing is started yet; see `execute` for the arguments."""
         self._cells = notebook.cells
+        self._files = files
         self._seed = seed
         self._limits = limits
         self._end = time.monotonic() + limits.submission
@@ -153,6 +64,7 @@ class _Session:
         self._checker = _Process(graders.checker)
 
     def close(self) -> None:
+        """End both processes."""
         self._student.end()
         self._checker.end()
 
@@ -247,18 +159,24 @@ class _Session:
         self._ensure_student(but=index)
         if self._student.child is None:
             raise Late("the time of the whole notebook is over")
-        cell = {"label": f"cell {index}", "source": self._cells[index].source}
-        seconds = self._left(self._limits.cell)
-        self._student.child.channel.send({"do": "run", "with": cell}, seconds)
-        ran = self._student.child.channel.receive(seconds, MOST_BYTES, tensors=False)
-        if type(ran) is not dict:
+        return self._ask(
+            "run", self._left(self._limits.cell), label=f"cell {index}", source=self._cells[index].source
+        )
+
+    def _ask(self, what: str, seconds: float, **details: Any) -> dict[str, Any]:
+        """Let the student process do something: its answer."""
+        channel = self._student.start().channel
+        channel.send({"do": what, "with": details}, seconds)
+        answer = channel.receive(seconds, MOST_BYTES, tensors=False)
+        if type(answer) is not dict:
             raise ProtocolError("the process answered with something that is not an answer")
-        return ran
+        return answer
 
     def _ensure_student(self, but: int | None = None) -> None:
         """A living student process in which all earlier definitions have run, except those at fault."""
         while self._student.child is None and not self._spent():
             self._student.start()
+            self._hand_over()
             for index in [i for i in self._defined if i not in self._culprits and i != but]:
                 try:
                     self._run(index)
@@ -267,8 +185,21 @@ class _Session:
                     self._student.end()
                     break
 
+    def _hand_over(self) -> None:
+        """Put the files into the folder of a process that has run nothing yet: a failure is not the learner's."""
+        if self._files:
+            files = [[name, _tensor(content)] for name, content in self._files.items()]
+            try:
+                self._ask("files", HAND_OVER_SECONDS, files=files)
+            except ProtocolError as error:
+                raise ZygoteError(f"files could not be handed to a process: {error}") from error
+
     def _left(self, seconds: float) -> float:
         return min(seconds, max(self._end - time.monotonic(), 1.0))
 
     def _spent(self) -> bool:
         return time.monotonic() > self._end
+
+
+def _tensor(content: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0).byte()
