@@ -123,7 +123,7 @@ class RegionClassifier(nn.Module, ABC):
         classifier: Literal["svm", "softmax"] = "svm",
         regress: bool = True,
         score_threshold: float | None = None,
-        nms_threshold: float = 0.3,
+        nms_threshold: float = 0.4,
         limit: int = 300,
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Detections of each image: boxes ``[D, 4]``, scores ``[D]``, labels ``[D]``, best first.
