@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_LINK_MODE ?= copy
 
-.PHONY: setup lab demo test labs checkpoints bench lock clean clean-cache
+.PHONY: setup lab demo test test-long labs checkpoints bench bench-grading lock clean clean-cache
 
 setup: $(READY)
 
@@ -36,6 +36,10 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+# The attack, kill and fuzz suites at full length: about an hour on two cores.
+test-long: setup
+	AUTOGRADER_LONG=1 $(BIN)/python -m pytest tests/autograder/isolation tests/autograder/grading tests/autograder/notebooks
+
 labs: setup
 	$(BIN)/autograder release
 
@@ -44,6 +48,9 @@ checkpoints: setup
 
 bench: setup
 	$(BIN)/python -m detseg.benchmark
+
+bench-grading: setup
+	$(BIN)/python -m autograder.grading.benchmark
 
 lock: pyproject.toml | $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --all-extras pyproject.toml --output-file requirements.lock

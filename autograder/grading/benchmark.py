@@ -1,0 +1,188 @@
+"""`make bench-grading`: our grading beside stock `nbgrader autograde`, on the same submissions in one run.
+
+Both are called as an instructor calls them, from the command line in a course's folder, and timed from outside. Stock is
+nbgrader without our preprocessors: it starts a kernel for every submission, and learner and checks share it. The class is
+well-behaved, since a crash or a loop would cost stock its whole timeout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbformat import NotebookNode
+
+from autograder.notebooks.cells import grade_id, is_solution
+from autograder.notebooks.pairing import pair
+from autograder.notebooks.release import release
+
+from .gradebook import scores
+
+LAB, NOTEBOOK = "05_fast_rcnn", "fast_rcnn"
+PROGRAMS = Path(sys.executable).parent
+STUB = 'raise NotImplementedError("write me")'
+WRONG = {
+    "smooth_l1": "return (pred - target).abs()",
+    "fast_rcnn_loss": "return torch.zeros(()), torch.zeros(())",
+}
+STOCK = """\
+c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.course_id = "beyond-classification"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "labs"
+c.CourseDirectory.ignore = ["*.py"]
+c.ClearSolutions.code_stub = {{"python": {stub!r}}}
+c.Execute.timeout = 300
+c.Execute.startup_timeout = 120
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command: its wall-clock seconds, and the most memory it and its children held, in MB (proportional share)."""
+
+    seconds: float
+    peak_mb: int
+
+
+def timed(command: list[str], folder: Path) -> Run:
+    """Run a command in ``folder`` and watch it.
+
+    Raises:
+        RuntimeError: with the end of what it printed, when it fails.
+    """
+    environment = {**os.environ, "PATH": os.pathsep.join([str(PROGRAMS), os.environ["PATH"]])}
+    with tempfile.TemporaryFile() as printed:
+        started, peak = time.monotonic(), 0
+        process = psutil.Popen(command, cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            peak = max(peak, _memory(process))
+            with contextlib.suppress(psutil.TimeoutExpired):
+                process.wait(0.5)
+        seconds = time.monotonic() - started
+        if process.returncode != 0:
+            printed.seek(0)
+            said = printed.read().decode(errors="replace")[-3000:]
+            raise RuntimeError(f"{' '.join(command)} failed:\n{said}")
+    return Run(seconds, peak // 2**20)
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes held by a process and all its descendants; memory they share counts once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_full_info().pss
+    return total
+
+
+def submissions(master: NotebookNode, released: NotebookNode, count: int) -> dict[str, NotebookNode]:
+    """A class by name: everybody solved all exercises but one, which is blank; every third has another one wrong."""
+    solved = {
+        name: _answer(cell.source) for cell in master.cells if is_solution(cell) and (name := grade_id(cell))
+    }
+    names = list(solved)
+    handed_in = {}
+    for number in range(count):
+        notebook = copy.deepcopy(released)
+        for cell in notebook.cells:
+            name = grade_id(cell)
+            if not is_solution(cell) or name not in solved or name == names[number % len(names)]:
+                continue
+            wrong = number % 3 == 0 and name in WRONG
+            cell.source = cell.source.replace(STUB, WRONG[name]) if wrong else solved[name]
+        handed_in[f"student{number:03}"] = notebook
+    return handed_in
+
+
+def _answer(source: str) -> str:
+    """A solution cell without the marks that nbgrader cuts at."""
+    return re.sub(r"^ *### (BEGIN|END) SOLUTION\n", "", source + "\n", flags=re.MULTILINE).rstrip("\n")
+
+
+def make_course(root: Path, folder: Path, stock: bool) -> None:
+    """A released course in ``folder``, with our configuration or with nbgrader's own."""
+    shutil.copytree(root / "solutions" / LAB, folder / "solutions" / LAB)
+    shutil.copy(root / "nbgrader_config.py", folder)
+    release(folder, record=not stock)
+    if stock:
+        (folder / "nbgrader_config.py").write_text(STOCK.format(root=str(folder), stub=STUB))
+        timed([str(PROGRAMS / "nbgrader"), "generate_assignment", LAB, "--force"], folder)
+
+
+def hand_in(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
+    """Write submitted/STUDENT/LAB."""
+    for student, notebook in notebooks.items():
+        place = folder / "submitted" / student / LAB
+        place.mkdir(parents=True)
+        nbformat.write(notebook, place / f"{NOTEBOOK}.ipynb")
+
+
+def compare(root: Path, scratch: Path, count: int, jobs: int) -> dict[str, float | int]:
+    """Grade the class both ways.
+
+    Returns:
+        ``stock_s`` and ``ours_s``: seconds a submission, start-up included; their ``ratio``; ``setup_s``, what a run of
+        ours takes before its first submission; ``peak_mb`` of ours and ``stock_peak_mb``; ``submissions``; ``different``:
+        learners whose grades are not the same.
+    """
+    ours, alone, stock = scratch / "ours", scratch / "alone", scratch / "stock"
+    for folder in (ours, alone):
+        make_course(root, folder, stock=False)
+    make_course(root, stock, stock=True)
+    released = nbformat.read(ours / "labs" / LAB / f"{NOTEBOOK}.ipynb", as_version=4)
+    handed_in = submissions(pair(root / "solutions" / LAB / f"{NOTEBOOK}.py"), released, count)
+    hand_in(ours, handed_in)
+    hand_in(stock, handed_in)
+    hand_in(alone, dict(list(handed_in.items())[:1]))
+
+    grade = [str(PROGRAMS / "autograder"), "grade", LAB, "--jobs", str(jobs)]
+    print("ours: one submission, then the class", flush=True)
+    one, ours_run = timed(grade, alone), timed(grade, ours)
+    print(f"{ours_run.seconds:.1f} s; now stock, about {count * 10 / 60:.0f} minutes", flush=True)
+    stock_run = timed([str(PROGRAMS / "nbgrader"), "autograde", LAB], stock)
+    mine, theirs = scores(ours, LAB), scores(stock, LAB)
+    marginal = (ours_run.seconds - one.seconds) / max(count - 1, 1)
+    return {
+        "stock_s": round(stock_run.seconds / count, 3),
+        "ours_s": round(ours_run.seconds / count, 3),
+        "ratio": round(stock_run.seconds / ours_run.seconds, 1),
+        "setup_s": round(max(one.seconds - marginal, 0.0), 2),
+        "peak_mb": ours_run.peak_mb,
+        "stock_peak_mb": stock_run.peak_mb,
+        "submissions": count,
+        "different": sum(mine.get(student) != theirs.get(student) for student in handed_in),
+    }
+
+
+def main() -> None:
+    """Compare, print, and write build/bench_grading.json."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--submissions", type=int, default=60)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--output", type=Path, default=Path("build/bench_grading.json"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-grading-", ignore_cleanup_errors=True) as scratch:
+        found = compare(Path().resolve(), Path(scratch), options.submissions, options.jobs)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    for key, value in found.items():
+        print(f"{key:14} {value}")
+
+
+if __name__ == "__main__":
+    main()
