@@ -14,6 +14,7 @@ from autograder.grading.gradebook import (
     PAGE_FILTERS,
     SANITIZE,
     SubmissionExporter,
+    take_other_names,
 )
 
 c = get_config()  # noqa: F821 (given by traitlets)
@@ -30,6 +31,7 @@ c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("write me")'}
 c.GenerateAssignment.preprocessors = GENERATE_ASSIGNMENT
 
 c.Autograde.exporter_class = SubmissionExporter  # reads damaged files, too
+c.Autograde.pre_convert_hook = take_other_names  # and finds renamed ones
 c.Autograde.sanitize_preprocessors = SANITIZE  # repair, then nbgrader's own
 c.Autograde.autograde_preprocessors = AUTOGRADE  # our Execute in the place of nbgrader's
 c.GenerateFeedback.preprocessors = FEEDBACK

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +38,15 @@ class Report:
         return sum(result.possible for result in self.results)
 
 
-def digest_of(path: Path) -> str:
-    """Digest of a submitted file: a submission that changed is graded again."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def digest_of(folder: Path) -> str:
+    """Digest of all that a learner handed in: a submission that changed is graded again. Links are not followed."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(os.fsencode(path.relative_to(folder)) + b"\0")
+        if stat.S_ISREG(path.lstat().st_mode):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def report_of(student: str, folder: Path) -> Report:
@@ -57,15 +65,10 @@ def report_of(student: str, folder: Path) -> Report:
 
 
 def is_graded(submitted: Path, autograded: Path) -> bool:
-    """Whether autograded/ holds the results of exactly these submitted notebooks."""
-    notebooks = sorted(submitted.glob("*.ipynb"))
+    """Whether autograded/ holds the results of exactly what is in ``submitted`` now."""
+    graded = sorted(autograded.glob("*.ipynb"))
     try:
-        notes = [
-            json.loads((autograded / path.name).read_text(encoding="utf-8"))["metadata"][NOTE]
-            for path in notebooks
-        ]
-        return bool(notebooks) and all(
-            note["submission"] == digest_of(path) for note, path in zip(notes, notebooks, strict=True)
-        )
+        notes = [json.loads(path.read_text(encoding="utf-8"))["metadata"][NOTE] for path in graded]
+        return bool(notes) and {note["submission"] for note in notes} == {digest_of(submitted)}
     except (OSError, ValueError, KeyError, TypeError):
         return False

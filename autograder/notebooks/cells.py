@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 SKIP = "skip-execution"  # tag of training and demo cells: learners run them, the grader does not
 NOTE = "autograder"  # key of our own notes in the metadata of a notebook and of its cells
 
-_COMMENT = re.compile(r"^#\s*(exercise|check)\s+(\d+)\s*:\s*(\w+)\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"^#[ \t]*(exercise|check)[ \t]+(\d{1,4})[ \t]*:[ \t]*(\w+)[ \t]*$", re.MULTILINE)
+_DEFINITION = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
 class Recovery(NamedTuple):
@@ -61,6 +62,16 @@ def recovery(source: str) -> Recovery | None:
     """The first recovery comment in a cell's source."""
     match = _COMMENT.search(source)
     return Recovery(match[1], int(match[2]), match[3]) if match else None
+
+
+def defined(source: str) -> list[str]:
+    """Names of the functions and classes defined at the top level of a cell's source."""
+    return _DEFINITION.findall(source)
+
+
+def plain_text(source: str) -> str:
+    """A source without the blanks and line ends that tools add and take away."""
+    return "\n".join(line.rstrip() for line in source.strip().splitlines())
 
 
 def stable_id(cell: Any, taken: set[str]) -> str:

@@ -1,196 +1,185 @@
-"""Finding the cells of a release in what came back: lost marks, copied, moved, retyped and deleted cells.
+"""Putting a damaged submission in order, so that it can be graded like any other.
 
-A cell is looked for by its grade id, then by its cell id, then by its recovery comment, then by similarity. What the
-learner wrote is never changed; only marks, types and places of cells are.
+What the learner wrote is never changed; only marks, types, places and boundaries of cells are. All marks come from the
+release: what a submission says about points or purposes of its cells only helps to find them.
 """
 
 from __future__ import annotations
 
 import copy
-import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from nbformat import NotebookNode
 
-from .cells import NOTE, SKIP, exercise_name, grade_id, is_grade, is_skipped, is_solution, recovery
+from .boundaries import restore_boundaries
+from .cells import SKIP, defined, exercise_name, grade_id, is_skipped, is_solution, plain_text
+from .matching import Match, anchors, is_check, is_imports, match, most_similar
 
-_SIMILAR = 0.6
+Matches = dict[int, Match]
 
 
 def repair(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
     """A gradable copy of a submission, and one line for each thing that was put right."""
-    notebook, report = copy.deepcopy(submitted), []
-    notebook.metadata.pop(NOTE, None)
-    for cell in notebook.cells:
-        cell.metadata.pop(NOTE, None)
-        if is_skipped(cell):
-            cell.metadata["tags"] = [tag for tag in cell.metadata["tags"] if tag != SKIP]
-    anchors = [cell for cell in released.cells if grade_id(cell) or is_skipped(cell)]
-    matches = _match(anchors, notebook.cells)
-    report += _lost_marks(anchors, matches)
-    for number, (cell, _) in sorted(matches.items()):
-        report += _restore(cell, anchors[number])
-    kept = {id(cell) for cell, _ in matches.values()}
-    report += _clear_strangers(notebook, kept, anchors)
-    report += _put_back(notebook, anchors, matches)
-    report += _order(notebook)
-    _unique_ids(notebook)
+    notebook = copy.deepcopy(submitted)
+    notebook.cells, report = restore_boundaries(notebook.cells, released.cells)
+    wanted = anchors(released.cells)
+    matches = match(wanted, notebook.cells)
+    report += _lost_marks(wanted, matches)
+    report += _several_answers(wanted, matches)
+    report += _strangers(notebook, wanted, matches)
+    for number, found in sorted(matches.items()):
+        report += _restore(notebook, found.cell, wanted[number])
+    report += _put_back(notebook, wanted, matches)
+    report += _order(notebook, wanted, matches)
+    _unique_ids(notebook, {id(found.cell) for found in matches.values()})
+    notebook.metadata = copy.deepcopy(released.metadata)
     return notebook, report
 
 
-def _match(anchors: list[Any], cells: list[Any]) -> dict[int, tuple[Any, str]]:
-    """The submitted cell of each anchor (by its number), and how it was found."""
-    free = list(cells)
-    found: dict[int, tuple[Any, str]] = {}
-
-    def take(number: int, candidates: list[Any], how: str) -> None:
-        if not candidates:
-            return
-        # Of several copies the last one that was written in is what the learner's own kernel ran last.
-        written = [cell for cell in candidates if cell.source.strip() != anchors[number].source.strip()]
-        chosen = (written or candidates)[-1]
-        found[number] = (chosen, how)
-        free[:] = [cell for cell in free if cell is not chosen]
-
-    ways = (
-        (
-            "grade id",
-            lambda anchor: [c for c in free if grade_id(anchor) and grade_id(c) == grade_id(anchor)],
-        ),
-        ("cell id", lambda anchor: [c for c in free if c["id"] == anchor["id"] and _related(c, anchor)]),
-        ("comment line", lambda anchor: [c for c in free if _same_comment(c, anchor)]),
-        ("similarity", lambda anchor: _most_similar(anchor, free)),
-    )
-    for how, candidates in ways:
-        for number, anchor in enumerate(anchors):
-            if number not in found:
-                take(number, candidates(anchor), how)
-    return found
-
-
-def _related(cell: Any, anchor: Any) -> bool:
-    """Ids like "0", "1" are given anew by some tools: an id counts only where the text does not contradict it."""
-    mine, its = recovery(anchor.source), recovery(cell.source)
-    return its is None or mine is None or mine == its
-
-
-def _same_comment(cell: Any, anchor: Any) -> bool:
-    line = recovery(anchor.source)
-    return line is not None and recovery(cell.source) == line
-
-
-def _most_similar(anchor: Any, cells: list[Any]) -> list[Any]:
-    defined = re.findall(r"^(?:def|class) (\w+)", anchor.source, re.MULTILINE)
-    for cell in cells:
-        if (
-            defined
-            and is_solution(anchor)
-            and re.search(rf"^(?:def|class) {defined[0]}\b", cell.source, re.MULTILINE)
-        ):
-            return [cell]
-    scored = [
-        (difflib.SequenceMatcher(None, anchor.source, cell.source, autojunk=False).ratio(), number)
-        for number, cell in enumerate(cells)
-        if cell.source.strip() and cell.cell_type == anchor.cell_type
-    ]
-    best, number = max(scored, default=(0.0, -1))
-    return [cells[number]] if best >= _SIMILAR else []
-
-
 def _label(anchor: Any) -> str:
-    return grade_id(anchor) or f"the cell that starts with {anchor.source.splitlines()[0][:40]!r}"
+    return grade_id(anchor) or f"the cell that starts with “{anchor.source.splitlines()[0][:40]}”"
 
 
-def _lost_marks(anchors: list[Any], matches: dict[int, tuple[Any, str]]) -> list[str]:
+def _lost_marks(wanted: Sequence[Any], matches: Matches) -> list[str]:
     """One line for all cells whose marks were lost and that were found again in the same way."""
     names: dict[str, list[str]] = {}
-    for number, (_, how) in sorted(matches.items()):
-        if how != "grade id" and grade_id(anchors[number]):
-            names.setdefault(how, []).append(_label(anchors[number]))
+    for number, found in sorted(matches.items()):
+        if found.how != "grade id" and grade_id(wanted[number]):
+            names.setdefault(found.how, []).append(_label(wanted[number]))
     return [
         f"grading metadata was lost; found again by {how}: {', '.join(found)}" for how, found in names.items()
     ]
 
 
-def _restore(cell: Any, anchor: Any) -> list[str]:
-    """Give a cell the type and the marks its anchor has."""
-    report = []
-    if cell.cell_type != anchor.cell_type:
-        report.append(f"{_label(anchor)}: was a {cell.cell_type} cell, made a {anchor.cell_type} cell again")
-        cell.cell_type = anchor.cell_type
-        if anchor.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        else:
-            cell.pop("outputs", None), cell.pop("execution_count", None)
-    if grade_id(anchor):
-        cell.metadata["nbgrader"] = copy.deepcopy(anchor.metadata.nbgrader)
-    if is_grade(anchor) and not is_solution(anchor) and cell.source != anchor.source:
-        report.append(f"{_label(anchor)}: the text of the check had been changed")
-        cell.source = anchor.source
-    if is_skipped(anchor):
-        tags = cell.metadata.get("tags")
-        cell.metadata["tags"] = [*(tags if isinstance(tags, list) else []), SKIP]
-    for key in ("deletable", "editable"):
-        cell.metadata.pop(key, None)
-        if key in anchor.metadata:
-            cell.metadata[key] = anchor.metadata[key]
-    return report
+def _several_answers(wanted: Sequence[Any], matches: Matches) -> list[str]:
+    return [
+        f"{_label(wanted[number])}: it is written in {found.others + 1} cells; the last one above its check counts"
+        for number, found in sorted(matches.items())
+        if found.others
+    ]
 
 
-def _clear_strangers(notebook: NotebookNode, kept: set[int], anchors: list[Any]) -> list[str]:
-    """Cells that claim marks without being the cell of the release; unchanged copies of a stub do not run again."""
+def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) -> list[str]:
+    """Cells that claim marks without being the cell of the release, and copies of cells that are not to run (again)."""
     report = []
-    stubs = {anchor.source.strip(): grade_id(anchor) for anchor in anchors if is_solution(anchor)}
+    kept = {id(found.cell) for found in matches.values()}
+    not_run = [anchor for anchor in wanted if is_skipped(anchor)]
+    stubs = {plain_text(anchor.source): grade_id(anchor) for anchor in wanted if is_solution(anchor)}
     for cell in notebook.cells:
         if id(cell) in kept:
             continue
         claimed = grade_id(cell)
-        if cell.metadata.pop("nbgrader", None) is not None:
-            report.append(
-                f"{claimed or 'a cell'}: a second cell with these marks is kept as an ordinary cell"
-            )
-        if cell.cell_type == "code" and cell.source.strip() in stubs:
+        cell.metadata = NotebookNode()
+        stub = stubs.get(plain_text(cell.source))
+        if stub and cell.cell_type == "code":
             cell.metadata["tags"] = [SKIP]
-            report.append(f"{stubs[cell.source.strip()]}: the empty copy of the cell is left out")
+            report.append(f"{stub}: the empty copy of the cell is left out")
+        elif cell.cell_type == "code" and any(most_similar(anchor, [cell]) for anchor in not_run):
+            cell.metadata["tags"] = [SKIP]
+            report.append("a copy of a training or demo cell is left out, as the cell itself is")
+        elif claimed:
+            report.append(f"{claimed[:60]}: a second cell with these marks is kept as an ordinary cell")
     return report
 
 
-def _put_back(notebook: NotebookNode, anchors: list[Any], matches: dict[int, tuple[Any, str]]) -> list[str]:
+def _restore(notebook: NotebookNode, cell: Any, anchor: Any) -> list[str]:
+    """Give a cell the type, the marks and, if it is a check, the text of its anchor."""
+    report = []
+    if cell.cell_type != anchor.cell_type:
+        report.append(f"{_label(anchor)}: was a {cell.cell_type} cell, made a {anchor.cell_type} cell again")
+        _retype(cell, anchor.cell_type)
+    if is_check(anchor) and cell.source != anchor.source:
+        if plain_text(cell.source) != plain_text(anchor.source):
+            report.append(f"{_label(anchor)}: the text of the check had been changed")
+            if code := _besides(cell.source, anchor.source):
+                extra = copy.deepcopy(cell)
+                extra.metadata, extra.source, extra["id"] = NotebookNode(), code, "part"
+                notebook.cells.insert(_position(notebook, cell), extra)
+        cell.source = anchor.source
+    cell.metadata = copy.deepcopy(anchor.metadata)
+    cell["id"] = anchor["id"]
+    return report
+
+
+def _retype(cell: Any, cell_type: str) -> None:
+    cell.cell_type = cell_type
+    if cell_type == "code":
+        cell.outputs, cell.execution_count = [], None
+        cell.pop("attachments", None)
+    else:
+        cell.pop("outputs", None)
+        cell.pop("execution_count", None)
+
+
+def _besides(source: str, check: str) -> str:
+    """What a learner wrote into the cell of a check, without the check: it may be what the answer needs."""
+    lines = {line.strip() for line in check.splitlines()}
+    kept = [line for line in source.splitlines() if line.strip() not in lines]
+    wrote = any(line.strip() and not line.startswith(("#", "check(")) for line in kept)
+    return "\n".join(kept) if wrote else ""
+
+
+def _put_back(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) -> list[str]:
     """Deleted cells come back behind the cell they used to follow."""
     report = []
-    for number, anchor in enumerate(anchors):
-        if number in matches or grade_id(anchor) is None:
+    for number, anchor in enumerate(wanted):
+        if number in matches or (is_skipped(anchor) and not grade_id(anchor)):
             continue
-        earlier = [matches[n][0] for n in range(number) if n in matches]
+        earlier = [matches[n].cell for n in range(number) if n in matches]
         place = _position(notebook, earlier[-1]) + 1 if earlier else 0
         cell = copy.deepcopy(anchor)
+        if is_solution(anchor) and _is_bound(defined(anchor.source), notebook.cells):
+            cell.metadata["tags"] = [SKIP]  # the stub must not take the place of what the learner has
         notebook.cells.insert(place, cell)
-        matches[number] = (cell, "")
+        matches[number] = Match(cell, "")
         report.append(f"{_label(anchor)}: the cell was missing and was put back")
     return report
 
 
-def _order(notebook: NotebookNode) -> list[str]:
-    """A check stands behind the cell it checks."""
+def _is_bound(names: Sequence[str], cells: Sequence[Any]) -> bool:
+    """Whether some code gives one of the names a value in another way than by a definition."""
+    either = "|".join(map(re.escape, names))
+    binding = re.compile(rf"^(?:(?:{either})\s*=|.*\bimport\b.*(?:\b(?:{either})\b|\*))", re.MULTILINE)
+    return bool(names) and any(cell.cell_type == "code" and binding.search(cell.source) for cell in cells)
+
+
+def _order(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) -> list[str]:
+    """A check stands behind the cell it checks, the imports before all answers."""
     report = []
-    solutions = {grade_id(cell): cell for cell in notebook.cells if is_solution(cell) and not is_grade(cell)}
-    for cell in [cell for cell in notebook.cells if is_grade(cell)]:
-        solution = solutions.get(exercise_name(grade_id(cell) or ""))
-        if solution is not None and _position(notebook, cell) < _position(notebook, solution):
-            del notebook.cells[_position(notebook, cell)]
-            notebook.cells.insert(_position(notebook, solution) + 1, cell)
-            report.append(f"{grade_id(cell)}: stood before its exercise; moved behind it")
+    answers = {grade_id(wanted[n]): found.cell for n, found in matches.items() if is_solution(wanted[n])}
+    for number, found in sorted(matches.items()):
+        answer = answers.get(exercise_name(grade_id(wanted[number]) or ""))
+        if is_check(wanted[number]) and answer is not None and _move(notebook, found.cell, behind=answer):
+            report.append(f"{_label(wanted[number])}: stood before its exercise; moved behind it")
+    first = min((_position(notebook, cell) for cell in answers.values()), default=0)
+    for number, found in sorted(matches.items(), reverse=True):
+        if is_imports(wanted[number]) and _position(notebook, found.cell) > first:
+            notebook.cells.insert(0, notebook.cells.pop(_position(notebook, found.cell)))
+            report.append("the cell with the imports stood behind an exercise; moved to the top")
     return report
+
+
+def _move(notebook: NotebookNode, cell: Any, behind: Any) -> bool:
+    """Move a cell behind another one, if it stands before it."""
+    if _position(notebook, cell) > _position(notebook, behind):
+        return False
+    del notebook.cells[_position(notebook, cell)]
+    notebook.cells.insert(_position(notebook, behind) + 1, cell)
+    return True
 
 
 def _position(notebook: NotebookNode, cell: Any) -> int:
     return next(number for number, other in enumerate(notebook.cells) if other is cell)
 
 
-def _unique_ids(notebook: NotebookNode) -> None:
-    taken: set[str] = set()
+def _unique_ids(notebook: NotebookNode, matched: set[int]) -> None:
+    """Cells of the release have its ids; of the others each that is odd or taken gets a new one."""
+    taken = {cell["id"] for cell in notebook.cells if id(cell) in matched}
     for number, cell in enumerate(notebook.cells):
+        if id(cell) in matched:
+            continue
         if cell["id"] in taken or not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"]):
             cell["id"] = f"cell-{number}-{len(taken)}"
         taken.add(cell["id"])

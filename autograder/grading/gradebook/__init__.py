@@ -7,7 +7,7 @@ from .feedback import FEEDBACK, generate_feedback
 from .harmless import PAGE_FILTERS
 from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
 from .scores import scores
-from .submissions import SubmissionGrader
+from .submissions import SubmissionGrader, take_other_names
 
 __all__ = [
     "AUTOGRADE",
@@ -24,4 +24,5 @@ __all__ = [
     "generate_feedback",
     "open_course",
     "scores",
+    "take_other_names",
 ]

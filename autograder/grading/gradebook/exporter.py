@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import weakref
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 
-from autograder.notebooks.submission import Unreadable, read_submission
+from autograder.notebooks.handed_in import find_notebook
+from autograder.notebooks.reading import Unreadable
 
 if TYPE_CHECKING:
     from autograder.grading.graders import WarmGraders
@@ -57,13 +57,16 @@ class SubmissionExporter(NotebookExporter):
         weakref.finalize(self, warm.close)
         return warm
 
-    def from_file(self, file_stream: Any, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
-        """Read the file by its name, since its bytes may be in any encoding."""
-        path = Path(file_stream.name)
+    def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
+        """Read a notebook; of a submission, whatever was handed in for it, whose name may be another."""
+        folder = Path(filename).parent
+        if folder != path_in("submitted", self, resources):
+            return super().from_filename(filename, resources=resources, **kw)
+        release = release_of(self, resources)
         try:
-            notebook, repairs = read_submission(path)
+            notebook, resources["repairs"] = find_notebook(folder, release)
         except Unreadable as error:
-            notebook = copy.deepcopy(nbformat.read(release_of(self, resources), as_version=4))
-            resources["unreadable"], repairs = str(error), []
-        resources["repairs"] = repairs
+            notebook = nbformat.read(release, as_version=4)
+            resources["unreadable"] = str(error)
+        resources["metadata"] = {"name": release.stem, "path": str(folder)}
         return self.from_notebook_node(notebook, resources=resources, **kw)

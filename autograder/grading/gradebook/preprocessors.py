@@ -43,10 +43,8 @@ class Repair(NbGraderPreprocessor):
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Repair one submission."""
         report = list(resources.get("repairs", []))
-        path = release_of(self.parent, resources)
-        if path.is_file():
-            nb, more = repair(nb, nbformat.read(path, as_version=4))
-            report += more
+        nb, more = repair(nb, nbformat.read(release_of(self.parent, resources), as_version=4))
+        report += more
         report += self._without_links(resources)
         unreadable = resources.get("unreadable")
         nb.metadata[NOTE] = nbformat.from_dict({"repairs": report, "unreadable": unreadable})

@@ -32,6 +32,23 @@ class Sanitised:
     unreadable: bool
 
 
+def expected_notebooks(root: Path, lab: str, submitted: Path) -> list[str]:
+    """Paths of the notebooks a submission of a lab must have, whether they exist or the learner used other names.
+
+    Raises:
+        ValueError: the lab was not released.
+    """
+    released = sorted(open_course(root).path("release", ".", lab).glob("*.ipynb"))
+    if not released:
+        raise ValueError(f"{lab} has no released notebook: run `autograder release {lab}`")
+    return [str(submitted / path.name) for path in released]
+
+
+def take_other_names(assignment: str, student: str, notebooks: list[str]) -> None:
+    """nbgrader's pre_convert_hook: without it `nbgrader autograde` would pass over a notebook with another name."""
+    notebooks[:] = expected_notebooks(Path.cwd(), assignment, Path(notebooks[0]).parent)
+
+
 class SubmissionGrader(Autograde):
     """One student's submission of one lab: `prepare`, then run each notebook, then `finish`."""
 
@@ -50,10 +67,13 @@ class SubmissionGrader(Autograde):
                 raise ValueError("; ".join(said) or str(error)) from error
 
     def _prepare(self) -> list[Sanitised]:
-        self.init_notebooks()
+        submitted = Path(self._format_source(self.lab, self.student))
+        if not submitted.is_dir():
+            raise ValueError(f"there is no folder {submitted}")
+        digest = digest_of(submitted)
+        self.notebooks = expected_notebooks(self.root, self.lab, submitted)
         self.writer = FilesWriter(parent=self, config=self.config)
         self.exporter = self.exporter_class(parent=self, config=self.config)
-        self.notebooks = sorted(next(iter(self.assignments.values())))
         self.force = True
         self.init_destination(self.lab, self.student)
         self.init_assignment(self.lab, self.student)
@@ -64,6 +84,7 @@ class SubmissionGrader(Autograde):
             resources = self.init_single_notebook_resources(path)
             output, resources = self.exporter.from_filename(path, resources=resources)
             notebook = nbformat.reads(output, as_version=4)
+            notebook.metadata[NOTE].update(submission=digest)
             unreadable, files = mark_unreadable(notebook), files_of(self, resources)
             seed = submission_seed(notebook, self.root)
             found.append(Sanitised(path, notebook, resources, seed, files, unreadable))
@@ -82,7 +103,7 @@ class SubmissionGrader(Autograde):
         with quiet():
             for one in sanitised:
                 note = one.notebook.metadata[NOTE]
-                note.update(submission=digest_of(Path(one.path)), seconds=round(seconds, 2), seed=one.seed)
+                note.update(seconds=round(seconds, 2), seed=one.seed)
                 output, resources = self.exporter.from_notebook_node(one.notebook, one.resources)
                 self.write_single_notebook(output, resources)
             self.set_permissions(self.lab, self.student)

@@ -38,6 +38,10 @@ def graded(fresh_boxes_course, submission, answers, hand_in, tmp_path_factory):
     for cell in stripped.cells:
         cell.metadata = nbformat.from_dict({})
     hand_in(root, "stripped", stripped)
+    hand_in(root, "renamed", submission())
+    (root / "submitted" / "renamed" / LAB / "boxes.ipynb").rename(
+        root / "submitted" / "renamed" / LAB / "lab3 final (2).ipynb"
+    )
     seen = []
     reports = grade(root, LAB, on_report=lambda report, resumed: seen.append((report.student, resumed)))
     return root, {report.student: report for report in reports}, seen
@@ -53,8 +57,10 @@ def test_points_and_reasons(graded):
         "files": 8,
         "not_json": 0,
         "perfect": 8,
+        "renamed": 8,
         "stripped": 8,
     }
+    assert reports["renamed"].repairs == ("“lab3 final (2).ipynb” was taken for boxes.ipynb",)
     assert len(reports["stripped"].repairs) == 1
     assert "is not a notebook" in reports["not_json"].problem
     assert {result.status for result in reports["not_json"].results} == {"unreadable"}
@@ -141,9 +147,13 @@ def test_a_student_without_a_notebook_does_not_stop_the_class(graded):
     root, _, _ = graded
     (root / "submitted" / "empty" / LAB).mkdir(parents=True)
     (report,) = grade(root, LAB, ["empty"])
-    assert report.problem.startswith("could not be graded")
+    assert report.problem == "nothing was handed in: there is no boxes.ipynb"
+    assert {result.status for result in report.results} == {"unreadable"}
+    shutil.rmtree(root / "submitted" / "empty")
+    shutil.rmtree(root / "autograded" / "empty")
+    (report,) = grade(root, LAB, ["nobody"])
+    assert report.problem.startswith("could not be graded: ValueError: there is no folder")
     assert report.results == ()
-    (root / "submitted" / "empty" / LAB).rmdir()
 
 
 @pytest.mark.slow

@@ -1,0 +1,151 @@
+"""Where one cell ends and the next begins: merged cells are cut apart again, split functions joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import nbformat
+
+from .cells import defined, grade_id, is_grade, is_skipped, is_solution, plain_text, recovery
+
+MOST_PARTS = 30  # cells, texts between them included, that one function is split over
+
+Section = tuple[str, str]  # "exercise" or "check", and its name
+
+_STRING = re.compile(
+    r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
+)
+_RETURN = re.compile(r"^[ \t]+(?:return|yield|raise)\b", re.MULTILINE)
+
+
+def restore_boundaries(cells: Sequence[Any], released: Sequence[Any]) -> tuple[list[Any], list[str]]:
+    """The cells of a submission, cut and joined as in the release, and one line for each change."""
+    names = {name for cell in released if is_solution(cell) or is_grade(cell) for name in _names(cell)}
+    skipped = [cell.source for cell in released if is_skipped(cell)]
+    report: list[str] = []
+    cut: list[Any] = []
+    for cell in cells:
+        cut += _cut(cell, names, skipped, report)
+    return _join(cut, names, report), report
+
+
+def _names(cell: Any) -> list[str]:
+    line = recovery(cell.source)
+    return [line.name] if line else defined(cell.source)
+
+
+def _section(line: str, names: set[str]) -> Section | None:
+    """What begins in this line: an exercise or a check of the release."""
+    if (comment := recovery(line)) and comment.name in names:
+        return comment.kind, comment.name
+    name = next(iter(defined(line)), None)
+    return ("exercise", name) if name in names else None
+
+
+# --- merged cells ----------------------------------------------------------------------------------------
+
+
+def _cut(cell: Any, names: set[str], skipped: Iterable[str], report: list[str]) -> list[Any]:
+    """The parts of a cell in which several cells of the release were merged; else the cell itself."""
+    if cell.cell_type == "markdown" and "```" in cell.source:
+        return [cell]  # code shown in a text
+    lines = cell.source.splitlines()
+    places, sections = _beginnings(lines, names)
+    places |= _parts_not_run(cell.source, skipped)
+    starts = sorted(places & set(range(1, len(lines))))
+    if not starts:
+        return [cell]
+    parts = [
+        "\n".join(lines[start:end]).strip("\n")
+        for start, end in zip([0, *starts], [*starts, len(lines)], strict=True)
+    ]
+    made = [nbformat.from_dict({**cell, "source": parts[0]})]
+    for part in filter(str.strip, parts[1:]):
+        made.append(nbformat.v4.new_code_cell(part, id="part"))
+    what = f" with {', '.join(dict.fromkeys(name for _, name in sections))}" if sections else ""
+    report.append(f"a cell{what} was cut into the {len(made)} cells of the lab that had been merged in it")
+    return made
+
+
+def _beginnings(lines: list[str], names: set[str]) -> tuple[set[int], list[Section]]:
+    """Where another exercise or check begins than the one before it; all that begin."""
+    places: set[int] = set()
+    sections: list[Section] = []
+    for number, line in enumerate(lines):
+        found = _section(line, names)
+        if found is None or (sections and found == sections[-1]):
+            continue
+        if sections:
+            while lines[number - 1].startswith(("@", "#")) and not _section(lines[number - 1], names):
+                number -= 1  # decorators and comments belong to what follows
+            places.add(number)
+        sections.append(found)
+    return places, sections
+
+
+def _parts_not_run(source: str, skipped: Iterable[str]) -> set[int]:
+    """First lines of, and behind, the training and demo cells that stand whole in a larger cell."""
+    places = set()
+    for part in skipped:
+        start = source.find(part)
+        at_line = start == 0 or source[start - 1 : start] == "\n"
+        if start >= 0 and at_line and plain_text(source) != plain_text(part):
+            first = source.count("\n", 0, start)
+            places |= {first, first + part.count("\n") + 1}
+    return places
+
+
+# --- split cells -----------------------------------------------------------------------------------------
+
+
+def _join(cells: list[Any], names: set[str], report: list[str]) -> list[Any]:
+    """The cells, with functions of exercises that were split over several of them whole again."""
+    joined: list[Any] = []
+    position = 0
+    while position < len(cells):
+        cell = cells[position]
+        rest = _continuation(cells, position, names) if cell.cell_type == "code" else []
+        if rest:
+            whole = "\n".join([cell.source.rstrip("\n"), *(cells[n].source.strip("\n") for n in rest)])
+            cell = nbformat.from_dict({**cell, "source": whole})
+            name = next((name for name in [*defined(whole), *_names(cell)] if name in names), grade_id(cell))
+            report.append(f"{name}: it was split over {len(rest) + 1} cells, which were joined")
+        joined.append(cell)
+        texts = range(position + 1, rest[-1]) if rest else ()
+        joined += [cells[n] for n in texts if n not in rest]
+        position = rest[-1] + 1 if rest else position + 1
+    return joined
+
+
+def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]:
+    """Numbers of the cells that go on with the exercise in the cell at ``position``."""
+    first = cells[position].source
+    if not any(_section(line, names) for line in first.splitlines()):
+        return []
+    rest: list[int] = []
+    for number in range(position + 1, min(position + MOST_PARTS, len(cells))):
+        source = cells[number].source
+        if cells[number].cell_type != "code" or not source.strip():
+            continue
+        so_far = "\n".join([first, *(cells[n].source for n in rest)])
+        if not (_indented(source) or _unfinished(so_far)):
+            break
+        rest.append(number)
+    # A cell that is indented as a whole runs by itself in Jupyter. It is a rest only if the function lacks its end.
+    added = "\n".join(cells[number].source for number in rest)
+    return rest if _unfinished(first) or _RETURN.search(added) or not _RETURN.search(first) else []
+
+
+def _indented(source: str) -> bool:
+    lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
+    return bool(lines) and lines[0][0] in " \t"
+
+
+def _unfinished(source: str) -> bool:
+    """Whether the code stops in the middle: an open bracket, a block without its body, a lone decorator."""
+    code = _STRING.sub(lambda found: '""' if found[0][0] != "#" else "", source)
+    last = next((line.rstrip() for line in reversed(code.splitlines()) if line.strip()), "")
+    brackets = sum(code.count(mark) for mark in "([{") - sum(code.count(mark) for mark in ")]}")
+    return brackets > 0 or last.endswith((":", "\\")) or last.startswith("@")

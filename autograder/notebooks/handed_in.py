@@ -1,0 +1,162 @@
+"""Which of the files a learner handed in is the notebook of a lab, whatever its name."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from .boundaries import restore_boundaries
+from .matching import anchors, answered, match
+from .reading import LARGEST, Unreadable, read_notebook
+
+MOST_FILES = 50  # of a folder or an archive that are looked at
+MOST_MEMBERS = 10_000  # of an archive whose names are looked at
+
+_PASSED_OVER = {".ipynb_checkpoints", "__pycache__", "__MACOSX"}
+
+
+@dataclass
+class _Candidate:
+    """A file, and how much of the lab is in it."""
+
+    name: str
+    notebook: NotebookNode
+    repairs: list[str]
+    found: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+
+
+def find_notebook(folder: Path, release: Path) -> tuple[NotebookNode, list[str]]:
+    """What is to be graded of the files in ``folder`` as the released notebook ``release`` (labs/LAB/NAME.ipynb).
+
+    The file with the right name is taken if something of the lab is written in it. Otherwise the one, also in a zip
+    archive or as a Python file, in which the most is written.
+
+    Returns:
+        the notebook, and one line for each thing that was put right to find and read it.
+
+    Raises:
+        Unreadable: none holds anything of this lab; the message says what was handed in instead.
+    """
+    released = nbformat.read(release, as_version=4)
+    problems: list[Unreadable] = []
+    readable: list[_Candidate] = []
+    names = _files(folder, release)
+    for candidate in _candidates(folder, names, problems):
+        wanted = anchors(released.cells)
+        cells, _ = restore_boundaries(candidate.notebook.cells, released.cells)
+        candidate.found, candidate.written = answered(match(wanted, cells), wanted)
+        readable.append(candidate)
+        if candidate.name == release.name and candidate.written:
+            break
+    taken = max(readable, key=lambda candidate: (len(candidate.written), len(candidate.found)), default=None)
+    if taken is None:
+        raise problems[0] if problems else Unreadable(f"nothing was handed in: there is no {release.name}")
+    if not taken.found:
+        raise Unreadable(_other_lab(taken, release))
+    return taken.notebook, _which(taken.name, names, release) + taken.repairs
+
+
+def _which(taken: str, names: list[str], release: Path) -> list[str]:
+    """What to say about the choice of a file."""
+    others = [name for name in names if name.endswith(".ipynb") and name != taken]
+    more = f"; also handed in and not graded: {', '.join(others)}" if others else ""
+    if taken != release.name:
+        return [f"“{taken}” was taken for {release.name}{more}"]
+    return [f"{taken} was taken{more}"] if others else []
+
+
+def _files(folder: Path, release: Path) -> list[str]:
+    """Names of the files that may hold the notebook: the right name first, then notebooks, then all others."""
+    others = {path.name for path in release.parent.glob("*") if path.name != release.name}
+    found = [
+        str(Path(where, name).relative_to(folder))
+        for where, folders, names in os.walk(folder)
+        if not _PASSED_OVER & set(Path(where).relative_to(folder).parts)
+        for name in names
+        if not name.startswith(".") and name != "timestamp.txt"  # nbgrader's
+    ]
+    return sorted(
+        set(found) - others, key=lambda name: (name != release.name, not name.endswith(".ipynb"), name)
+    )[:MOST_FILES]
+
+
+def _candidates(folder: Path, names: list[str], problems: list[Unreadable]) -> Iterator[_Candidate]:
+    """Every notebook that can be read; what is wrong with the other files goes to ``problems``."""
+    for name in names:
+        shown = name.encode(errors="replace").decode()
+        try:
+            raw = _content(folder / name, shown)
+            if raw.startswith(b"PK\x03\x04"):
+                yield from _in_archive(raw, shown, problems)
+            else:
+                yield _Candidate(shown, *read_notebook(raw, shown))
+        except Unreadable as error:
+            problems.append(error)
+
+
+def _content(path: Path, name: str) -> bytes:
+    """A file's bytes. Only ordinary files are opened: a link could show any file of this machine."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        what = "a link, not a file" if path.is_symlink() else f"not readable ({error.strerror})"
+        raise Unreadable(f"{name} is {what}: hand in the notebook itself") from error
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Unreadable(f"{name} is no ordinary file: hand in the notebook itself")
+        return file.read(LARGEST + 1)
+
+
+def _in_archive(raw: bytes, name: str, problems: list[Unreadable]) -> Iterator[_Candidate]:
+    """The notebooks in a zip archive, read in memory; nothing is unpacked."""
+    room = LARGEST  # for all of them together: a small archive can hold a great deal
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            members = [
+                member
+                for member in archive.infolist()[:MOST_MEMBERS]
+                if member.filename.endswith(".ipynb") and not _PASSED_OVER & set(member.filename.split("/"))
+            ]
+            if not members:
+                problems.append(Unreadable(f"{name} is a zip archive without a notebook in it"))
+            for member in members[:MOST_FILES]:
+                shown = f"{member.filename} in {name}".encode(errors="replace").decode()
+                with archive.open(member) as file:
+                    content = file.read(room + 1)
+                room = max(room - len(content), 0)
+                try:
+                    yield _Candidate(shown, *read_notebook(content, shown))
+                except Unreadable as error:
+                    problems.append(error)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        problems.append(Unreadable(f"{name} is a zip archive that cannot be opened: {error}"))
+
+
+def _other_lab(candidate: _Candidate, release: Path) -> str:
+    """What a notebook is that holds nothing of the lab it was handed in for."""
+    mine = release.parent.name
+    best, lab = 0, candidate.notebook.metadata.get("lab", "").split("/")[0][:60]
+    for path in sorted(release.parent.parent.glob("*/*.ipynb")):
+        wanted = anchors(nbformat.read(path, as_version=4).cells)
+        found, _ = answered(match(wanted, candidate.notebook.cells), wanted)
+        if path.parent.name != mine and len(found) > best:
+            best, lab = len(found), path.parent.name
+    if lab and lab != mine:
+        return f"{candidate.name} is {_spoken(lab)}, handed in as {_spoken(mine)}: hand in the notebook of {mine}"
+    about = "".join(f"; {repair}" for repair in candidate.repairs)
+    return f"{candidate.name} holds none of the exercises of {_spoken(mine)}: hand in the notebook again{about}"
+
+
+def _spoken(lab: str) -> str:
+    number = lab.split("_")[0]
+    return f"lab {int(number)} ({lab})" if number.isdigit() else lab

@@ -1,0 +1,138 @@
+"""Reading what was handed in as a notebook, whatever state it is in."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any
+
+from nbformat import NotebookNode
+
+from .cells import recovery
+from .normalise import NoNotebook, normalise
+from .skim import TooMuch, skim
+
+LARGEST = 256 * 2**20  # bytes of a file
+LARGEST_TEXT = 48 * 2**20  # bytes without the outputs
+
+_KINDS = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
+_HTML = re.compile(rb"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
+_CONFLICT = re.compile(
+    rb"^<<<<<<< [^\n]*\n(.*?)(?:^\|\|\|\|\|\|\| [^\n]*\n.*?)?^=======\r?\n.*?^>>>>>>> [^\n]*\n", re.M | re.S
+)
+_SCRIPT_CELL = re.compile(r"^# (?:%%.*|In ?\[.*\]:?|<codecell>)$", re.MULTILINE)
+
+
+class Unreadable(ValueError):
+    """A file that is no notebook. The message is one line, meant for learner and instructor."""
+
+
+def read_notebook(raw: bytes, name: str) -> tuple[NotebookNode, list[str]]:
+    """The notebook in a file's bytes as nbformat 4.5, without outputs, and what was put right to read it.
+
+    Raises:
+        Unreadable: something else than a notebook, or one of which no cell is whole.
+    """
+    if len(raw) > LARGEST:
+        raise Unreadable(f"{name} is larger than {LARGEST >> 20} MB: clear the outputs and hand it in again")
+    if not raw.strip(b" \t\r\n\0"):
+        raise Unreadable(f"{name} is empty: save the notebook and hand it in again")
+    for start, kind in _KINDS.items():
+        if raw.startswith(start):
+            raise Unreadable(f"{name} is not a notebook but {kind}: hand in the .ipynb file itself")
+    raw, repairs = _utf8(raw)
+    if _HTML.match(raw):
+        raise Unreadable(
+            f"{name} is not a notebook but a web page (HTML): download it as .ipynb and hand it in again"
+        )
+    content = _script(raw) if not raw[:64].lstrip().startswith((b"{", b"[")) else None
+    if content:
+        repairs.append("a Python file was handed in instead of a notebook; its code was taken")
+    else:
+        content = _json(raw, name, repairs)
+    try:
+        notebook, more = normalise(content)
+    except NoNotebook as error:
+        raise Unreadable(f"{name} {error}") from error
+    return notebook, repairs + more
+
+
+def _utf8(raw: bytes) -> tuple[bytes, list[str]]:
+    """The same text in UTF-8; single bytes that are not are `_text`'s business, when the outputs are gone."""
+    encoding = json.detect_encoding(raw[:4])
+    if encoding == "utf-8":
+        return raw, []
+    chunks = (raw[start : start + 2**20] for start in range(0, len(raw), 2**20))
+    text = codecs.iterdecode(chunks, encoding, errors="replace")
+    return b"".join(part.encode(errors="replace") for part in text), [
+        f"the file was saved as {encoding.upper()}"
+    ]
+
+
+def _text(raw: bytes, repairs: list[str]) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode(errors="replace")
+        if re.search("[^\x00-\x7f\ufffd]", text):  # some of it is UTF-8, so all of it was
+            repairs.append("some characters were damaged")
+            return text
+        repairs.append("the file was not saved as UTF-8")
+        return raw.decode("cp1252", errors="replace")
+
+
+def _script(raw: bytes) -> dict[str, Any] | None:
+    """A Python file as one code cell for each of its marked parts; nothing if it does not look like one of a lab."""
+    text = _text(raw[:LARGEST_TEXT], []).replace("\r\n", "\n")
+    if not (_SCRIPT_CELL.search(text) or recovery(text)):
+        return None
+    return {"cells": [{"cell_type": "code", "source": part.strip("\n")} for part in _SCRIPT_CELL.split(text)]}
+
+
+def _json(raw: bytes, name: str, repairs: list[str]) -> Any:
+    """The parsed file; of a damaged one its whole cells."""
+    if raw.find(b"\n<<<<<<< ") >= 0:
+        raw = _CONFLICT.sub(rb"\1", raw)
+        repairs.append("an unresolved merge was in the file; the first of the two versions was taken")
+    try:
+        skimmed = skim(raw)
+    except TooMuch as error:
+        raise Unreadable(
+            f"{name} is not a notebook that can be read: {error}; clear the outputs and save it"
+        ) from error
+    if len(skimmed.whole) > LARGEST_TEXT:
+        raise Unreadable(
+            f"{name} has more than {LARGEST_TEXT >> 20} MB besides its outputs: take out what is pasted in"
+        )
+    try:
+        return json.loads(_text(skimmed.whole, repairs), strict=False)
+    except ValueError as error:
+        cells = [cell for piece in skimmed.cells if (cell := _parsed(piece)) is not None]
+        if cells:
+            what = "is damaged" if skimmed.complete else "is cut off"
+            repairs.append(f"{name} {what}; {len(cells)} whole cells were found in it")
+            return {"cells": cells}
+        if not skimmed.complete and raw[:64].lstrip().startswith(b"{"):
+            raise Unreadable(
+                f"{name} is cut off after {len(raw)} bytes, no cell is whole: hand it in again"
+            ) from error
+        where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Unreadable(
+            f"{name} is not a notebook: it is not JSON{where}; download it as .ipynb and hand it in again"
+        ) from error
+
+
+def _parsed(piece: bytes) -> Any:
+    try:
+        return json.loads(_text(piece, []), strict=False)
+    except ValueError:
+        return None
