@@ -1,8 +1,8 @@
 """`make bench-grading`: our grading beside stock `nbgrader autograde`, on the same submissions in one run.
 
-Both are called as an instructor calls them, from the command line in a course's folder, and timed from outside. Stock is
-nbgrader without our preprocessors: it starts a kernel for every submission, and learner and checks share it. The class is
-well-behaved, since a crash or a loop would cost stock its whole timeout.
+Both are called as an instructor calls them, from the command line in a course's folder, and timed from outside.
+Stock is nbgrader without our preprocessors: it starts a kernel for every submission, and learner and checks share it.
+The class is well-behaved, since a crash or a loop would cost stock its whole timeout.
 """
 
 from __future__ import annotations
@@ -136,9 +136,9 @@ def compare(root: Path, scratch: Path, count: int, jobs: int) -> dict[str, float
     """Grade the class both ways.
 
     Returns:
-        ``stock_s`` and ``ours_s``: seconds a submission, start-up included; their ``ratio``; ``setup_s``, what a run of
-        ours takes before its first submission; ``peak_mb`` of ours and ``stock_peak_mb``; ``submissions``; ``different``:
-        learners whose grades are not the same.
+        ``stock_s`` and ``ours_s``: seconds a submission, start-up included (ours writes the feedback, too); their
+        ``ratio``; ``setup_s``, what a run of ours takes before its first submission; ``peak_mb`` of ours and
+        ``stock_peak_mb``; ``submissions``; ``different``: learners whose grades are not the same.
     """
     ours, alone, stock = scratch / "ours", scratch / "alone", scratch / "stock"
     for folder in (ours, alone):
