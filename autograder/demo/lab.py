@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,9 +39,15 @@ def execute_lab(
     """
     started = time.monotonic()
     count = sum(cell.cell_type == "code" for cell in notebook.cells)
-    client = _Client(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(folder)}})
+    client = _Client(
+        notebook,
+        timeout=CELL_SECONDS,
+        skip_cells_with_tag="",
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
     number, section = 0, ""
-    with client.setup_kernel(env={**os.environ, **environment}):
+    with client.setup_kernel(env={**os.environ, **environment}, stderr=subprocess.DEVNULL):
         for index, cell in enumerate(notebook.cells):
             section = _heading(cell) or section
             if cell.cell_type != "code":
