@@ -1,4 +1,4 @@
-"""The gradebook in a real PostgreSQL server, started here from Debian's package; skipped, saying so, where it is missing."""
+"""The gradebook in a real PostgreSQL server, started here from Debian's package; skipped, saying so, without it."""
 
 import os
 import pwd
