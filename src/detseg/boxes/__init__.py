@@ -1,7 +1,14 @@
 """Boxes: formats, overlap, coding, suppression."""
 
 from detseg.boxes.coding import HEAD_WEIGHTS, decode_boxes, encode_boxes
-from detseg.boxes.geometry import check_boxes, check_image_size, clip_boxes, cxcywh_to_xyxy, xyxy_to_cxcywh
+from detseg.boxes.geometry import (
+    check_boxes,
+    check_image_size,
+    check_scores,
+    clip_boxes,
+    cxcywh_to_xyxy,
+    xyxy_to_cxcywh,
+)
 from detseg.boxes.iou import box_iou
 from detseg.boxes.nms import nms
 from detseg.boxes.ridge_regression import ridge_regression
@@ -12,6 +19,7 @@ __all__ = [
     "box_iou",
     "check_boxes",
     "check_image_size",
+    "check_scores",
     "clip_boxes",
     "cxcywh_to_xyxy",
     "decode_boxes",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from detseg.boxes.geometry import check_boxes, xyxy_to_cxcywh
+from detseg.tensors import check_tensors
 
 HEAD_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 """Weights of the second stage: about 1 / the targets' standard deviation, to regress unit variance."""
@@ -43,6 +44,7 @@ def encode_boxes(gt: Tensor, proposals: Tensor, weights: Weights) -> Tensor:
     _check_weights(weights)
     check_boxes(gt, "gt", positive=True)
     check_boxes(proposals, "proposals", positive=True)
+    check_tensors(proposals=proposals, gt=gt)
     if len(gt) != len(proposals):
         raise ValueError(
             f"gt and proposals go in pairs, got {len(gt)} and {len(proposals)}: index gt by the match"
@@ -66,15 +68,18 @@ def decode_boxes(deltas: Tensor, proposals: Tensor, weights: Weights) -> Tensor:
         and dh are clamped above at log(1000 / 16).
 
     Raises:
-        TypeError, ValueError: see :func:`detseg.boxes.check_boxes`; ``deltas`` of another shape; weights
-            that are not four positive numbers.
+        TypeError, ValueError: see :func:`detseg.boxes.check_boxes`; ``deltas`` of another shape or with NaN;
+            weights that are not four positive numbers.
     """
     _check_weights(weights)
     check_boxes(proposals, "proposals")
+    check_tensors(proposals=proposals, deltas=deltas)
     if deltas.dim() not in (2, 3) or deltas.shape[0] != len(proposals) or deltas.shape[-1] != 4:
         raise ValueError(
             f"deltas must be [{len(proposals)}, 4] or [{len(proposals)}, K, 4], got {list(deltas.shape)}"
         )
+    if deltas.isnan().any():
+        raise ValueError("deltas hold NaN: the network has diverged, lower the learning rate")
     centre, size = xyxy_to_cxcywh(proposals.float()).split(2, dim=1)  # 2 x [N, 2]
     if deltas.dim() == 3:
         centre, size = centre[:, None], size[:, None]  # 2 x [N, 1, 2]: the same proposal for every class

@@ -7,6 +7,8 @@ A box is (x1, y1, x2, y2) in continuous image coordinates: pixel (row r, column 
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_tensors, exact
+
 
 def check_boxes(boxes: Tensor, name: str = "boxes", columns: int = 4, positive: bool = False) -> None:
     """Refuse anything but finite boxes ``[N, columns]``; coordinates are the last four columns.
@@ -21,8 +23,7 @@ def check_boxes(boxes: Tensor, name: str = "boxes", columns: int = 4, positive: 
         TypeError: not a tensor, or complex or bool.
         ValueError: another shape, a NaN or infinite coordinate, or (``positive``) x2 <= x1 or y2 <= y1.
     """
-    if not isinstance(boxes, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(boxes).__name__}: use torch.as_tensor")
+    check_tensors(**{name: boxes})
     if boxes.dtype == torch.bool or boxes.is_complex():
         raise TypeError(f"{name} must hold real numbers, got {boxes.dtype}: convert with .float()")
     if boxes.dim() != 2 or boxes.shape[1] != columns:
@@ -43,15 +44,26 @@ def check_boxes(boxes: Tensor, name: str = "boxes", columns: int = 4, positive: 
             )
 
 
+def check_scores(scores: Tensor, boxes: Tensor) -> None:
+    """Refuse anything but scores ``[N]`` of the boxes ``[N, 4]`` that can be ranked.
+
+    Raises:
+        TypeError: not a tensor, or bool or complex.
+        ValueError: another length or device; a NaN.
+    """
+    check_tensors(boxes=boxes, scores=scores)
+    if scores.dtype == torch.bool or scores.is_complex():
+        raise TypeError(f"scores must hold real numbers, got {scores.dtype}: convert with .float()")
+    if scores.shape != boxes.shape[:1]:
+        raise ValueError(f"scores must be [{len(boxes)}], one for each box, got {list(scores.shape)}")
+    if scores.isnan().any():
+        raise ValueError(f"scores[{int(scores.isnan().nonzero()[0])}] is NaN: it cannot be ranked")
+
+
 def check_image_size(image_size: tuple[int, int]) -> None:
     """Refuse anything but ``(height, width)``, both positive."""
     if len(image_size) != 2 or not all(side > 0 for side in image_size):
         raise ValueError(f"image_size must be (height, width), both positive, got {tuple(image_size)}")
-
-
-def _real(boxes: Tensor) -> Tensor:
-    """Integer boxes as float32: a centre may lie at a half."""
-    return boxes if boxes.is_floating_point() else boxes.float()
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
@@ -67,8 +79,8 @@ def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
         TypeError, ValueError: see :func:`check_boxes`.
     """
     check_boxes(boxes)
-    corner1, corner2 = _real(boxes).split(2, dim=1)  # 2 x [N, 2]
-    return torch.cat([(corner1 + corner2) / 2, corner2 - corner1], dim=1)  # [N, 4]
+    corner1, corner2 = boxes.to(exact(boxes)).split(2, dim=1)  # 2 x [N, 2]
+    return _as(torch.cat([(corner1 + corner2) / 2, corner2 - corner1], dim=1), boxes)  # [N, 4]
 
 
 def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
@@ -84,8 +96,13 @@ def cxcywh_to_xyxy(boxes_cxcywh: Tensor) -> Tensor:
         TypeError, ValueError: see :func:`check_boxes`.
     """
     check_boxes(boxes_cxcywh, "boxes_cxcywh")
-    centre, size = _real(boxes_cxcywh).split(2, dim=1)  # 2 x [N, 2]
-    return torch.cat([centre - size / 2, centre + size / 2], dim=1)  # [N, 4]
+    centre, size = boxes_cxcywh.to(exact(boxes_cxcywh)).split(2, dim=1)  # 2 x [N, 2]
+    return _as(torch.cat([centre - size / 2, centre + size / 2], dim=1), boxes_cxcywh)  # [N, 4]
+
+
+def _as(result: Tensor, boxes: Tensor) -> Tensor:
+    """In the dtype of the boxes given; integers stay float32, for a centre may lie at a half."""
+    return result.to(boxes.dtype) if boxes.is_floating_point() else result
 
 
 def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
@@ -100,10 +117,14 @@ def clip_boxes(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
         border.
 
     Raises:
-        ValueError: ``boxes`` is not ``[..., 4]``, or ``image_size`` is not two positive numbers.
+        TypeError: not a tensor.
+        ValueError: ``boxes`` is not ``[..., 4]`` or holds NaN, or ``image_size`` is not two positive numbers.
     """
+    check_tensors(boxes=boxes)
     if boxes.dim() == 0 or boxes.shape[-1] != 4:
         raise ValueError(f"boxes must be [..., 4] (x1, y1, x2, y2), got {list(boxes.shape)}")
+    if boxes.isnan().any():
+        raise ValueError("boxes hold NaN: they cannot be clipped; remove or repair them first")
     check_image_size(image_size)
     height, width = image_size
     x1, y1, x2, y2 = boxes.unbind(-1)  # 4 x [...]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from detseg.boxes.geometry import check_boxes
+from detseg.tensors import check_tensors, exact
 
 PAIRS = 65536
 """Pairs computed at a time: their temporaries stay in the processor's cache, which is what the time goes into."""
@@ -25,7 +26,8 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """
     check_boxes(boxes1, "boxes1")
     check_boxes(boxes2, "boxes2")
-    dtype = torch.promote_types(torch.promote_types(boxes1.dtype, boxes2.dtype), torch.float32)
+    check_tensors(boxes1=boxes1, boxes2=boxes2)
+    dtype = exact(boxes1, boxes2)
     boxes1, boxes2 = boxes1.to(dtype), boxes2.to(dtype)
     rows = max(1, PAIRS // max(len(boxes2), 1))
     return torch.cat([pairwise_iou(some, boxes2) for some in boxes1.split(rows)])

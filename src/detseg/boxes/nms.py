@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from detseg.boxes.geometry import check_boxes
+from detseg.boxes.geometry import check_boxes, check_scores
 from detseg.boxes.iou import pairwise_iou
+from detseg.tensors import exact
 
 BLOCK = 384
 """How many boxes are settled at once; the result does not depend on it."""
@@ -26,17 +27,14 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         int64 ``[M]``: the kept indices by decreasing score.
 
     Raises:
-        TypeError, ValueError: see :func:`detseg.boxes.check_boxes`; scores of another length or with a NaN; a
+        TypeError, ValueError: see :func:`detseg.boxes.check_boxes` and :func:`detseg.boxes.check_scores`; a
             threshold outside [0, 1].
     """
     check_boxes(boxes)
-    if scores.shape != boxes.shape[:1]:
-        raise ValueError(f"scores must be [{len(boxes)}], one for each box, got {list(scores.shape)}")
-    if scores.isnan().any():
-        raise ValueError(f"scores[{int(scores.isnan().nonzero()[0])}] is NaN: it cannot be ranked")
+    check_scores(scores, boxes)
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f"iou_threshold must be in [0, 1], got {iou_threshold}")
-    boxes = boxes.to(torch.promote_types(boxes.dtype, torch.float32))
+    boxes = boxes.to(exact(boxes))
     order = scores.argsort(descending=True, stable=True)  # [N]
     kept = order[:0]
     for candidates in order.split(BLOCK):

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_floating
+
 
 def ridge_regression(features: Tensor, targets: Tensor, l2: float) -> tuple[Tensor, Tensor]:
     """Minimise the sum of squared errors plus ``l2`` x the sum of squared weights; the bias is free.
@@ -18,15 +20,19 @@ def ridge_regression(features: Tensor, targets: Tensor, l2: float) -> tuple[Tens
         weight ``[D, T]`` and bias ``[T]`` in the dtype of ``features``: predict ``features @ weight + bias``.
 
     Raises:
+        TypeError: not floating point.
         ValueError: shapes that do not fit, values that are not finite, a negative ``l2``, or ``l2`` = 0
             with features that do not determine the weights.
     """
+    check_floating(features=features, targets=targets)
     if features.dim() != 2 or targets.dim() != 2 or len(features) != len(targets) or len(features) == 0:
         raise ValueError(
             f"features and targets must be [N, D] and [N, T], N > 0, got {list(features.shape)}, {list(targets.shape)}"
         )
-    if not (features.isfinite().all() and targets.isfinite().all()):
-        raise ValueError("features and targets must be finite")
+    for name, values in (("features", features), ("targets", targets)):
+        finite = values.isfinite().all(1)  # [N]
+        if not finite.all():
+            raise ValueError(f"{name}[{int((~finite).nonzero()[0])}] is not finite: leave this example out")
     if l2 < 0:
         raise ValueError(f"l2 must not be negative, got {l2}")
     x, y = features.double(), targets.double()

@@ -70,7 +70,7 @@ def sound_boxes(
     Raises:
         ValueError: naming the picture, the box and the way out.
     """
-    clipped = clip_boxes(boxes, image_size)
+    clipped = clip_boxes(boxes.nan_to_num(), image_size)
     sound = ((boxes[:, 2:] > boxes[:, :2]) & (clipped[:, 2:] > clipped[:, :2])).all(1)  # [N]; False for NaN
     if not skip_bad and not sound.all():
         index = int((~sound).nonzero()[0])

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detseg.tensors import check_floating, check_tensors
+
 
 def max_pool_with_switches(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
     """Max pooling whose stride is the kernel, and where in the plane each maximum was.
@@ -17,10 +19,12 @@ def max_pool_with_switches(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]
         (the first in reading order) in its own channel's plane.
 
     Raises:
-        ValueError: ``x`` is not four-dimensional, or a window does not fit.
+        TypeError: ``x`` is not floating point.
+        ValueError: ``x`` is not ``[N, C, H, W]`` with H, W > 0, or a window does not fit.
     """
-    if x.dim() != 4:
-        raise ValueError(f"x must be [N, C, H, W], got {list(x.shape)}")
+    check_floating(x=x)
+    if x.dim() != 4 or 0 in x.shape[2:]:
+        raise ValueError(f"x must be [N, C, H, W] with H, W > 0, got {list(x.shape)}")
     if not 1 <= kernel_size <= min(x.shape[2:]):
         raise ValueError(
             f"kernel_size must be 1 .. {min(x.shape[2:])} for a map {list(x.shape[2:])}, got {kernel_size}"
@@ -43,6 +47,7 @@ def max_unpool(pooled: Tensor, switches: Tensor, output_size: tuple[int, int]) -
         TypeError: switches that are not int64.
         ValueError: shapes that differ, or a switch outside the output.
     """
+    check_tensors(pooled=pooled, switches=switches)
     if switches.dtype != torch.int64:
         raise TypeError(
             f"switches must be int64, got {switches.dtype}: take them from max_pool_with_switches"

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detseg.boxes.geometry import check_boxes, check_image_size
+from detseg.tensors import check_tensors, exact
 
 
 def paste_masks(masks: Tensor, boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
@@ -23,25 +24,28 @@ def paste_masks(masks: Tensor, boxes: Tensor, image_size: tuple[int, int]) -> Te
 
     Raises:
         TypeError: masks that are not floating point.
-        ValueError: shapes that do not agree; see also :func:`detseg.boxes.check_boxes`.
+        ValueError: shapes that do not agree, or masks with NaN; see also :func:`detseg.boxes.check_boxes`.
     """
     check_boxes(boxes)
     check_image_size(image_size)
+    check_tensors(boxes=boxes, masks=masks)
     if not masks.is_floating_point():
         raise TypeError(f"masks must be floating point, got {masks.dtype}: paste probabilities")
     if masks.dim() != 3 or len(masks) != len(boxes) or 0 in masks.shape[1:]:
         raise ValueError(f"masks must be [{len(boxes)}, m, m], one for each box, got {list(masks.shape)}")
+    if masks.isnan().any():
+        raise ValueError("masks hold NaN: the network has diverged, lower the learning rate")
     height, width = image_size
-    exact = torch.promote_types(masks.dtype, torch.float32)
-    left, top, right, bottom = boxes.to(exact)[:, :, None].unbind(1)  # 4 x [R, 1]
+    dtype = exact(masks)
+    left, top, right, bottom = boxes.to(dtype)[:, :, None].unbind(1)  # 4 x [R, 1]
     solid = (right > left) & (bottom > top)  # [R, 1]
-    x = torch.arange(width, device=boxes.device, dtype=exact) + 0.5  # [width]: pixel centres
-    y = torch.arange(height, device=boxes.device, dtype=exact) + 0.5
+    x = torch.arange(width, device=boxes.device, dtype=dtype) + 0.5  # [width]: pixel centres
+    y = torch.arange(height, device=boxes.device, dtype=dtype) + 0.5
     # grid_sample counts from -1 at the mask's first edge to 1 at its last.
     grid_x = 2 * (x - left) / torch.where(solid, right - left, 1) - 1  # [R, width]
     grid_y = 2 * (y - top) / torch.where(solid, bottom - top, 1) - 1  # [R, height]
     grid = torch.stack(
         [grid_x[:, None, :].expand(-1, height, -1), grid_y[:, :, None].expand(-1, -1, width)], dim=-1
     )  # [R, height, width, 2]
-    sampled = F.grid_sample(masks[:, None].to(exact), grid, align_corners=False)[:, 0]  # [R, height, width]
+    sampled = F.grid_sample(masks[:, None].to(dtype), grid, align_corners=False)[:, 0]  # [R, height, width]
     return (sampled >= 0.5) & solid[:, :, None]

@@ -5,32 +5,40 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detseg.layers.rois import cell_rows, check_rois, grid_size, sparse_rows
+from detseg.tensors import check_floating, check_tensors, exact
 
 
 def bilinear_sample(features: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Read a feature map between its cells.
 
     Args:
-        features: ``[C, H, W]``.
+        features: ``[C, H, W]``, floating point; half precision is computed in float32.
         y: row of each point, any shape; whole numbers hit cells. Outside [-1, H] the map is 0, and from
             there to the border cells it continues them.
         x: column of each point, the shape of ``y``; likewise with [-1, W].
 
     Returns:
-        ``[C, ...]``, the shape of ``y`` after the channels.
+        ``[C, ...]``, the shape of ``y`` after the channels, in the dtype of ``features``.
 
     Raises:
-        ValueError: ``features`` is not ``[C, H, W]`` with H, W > 0, or ``y`` and ``x`` differ in shape.
+        TypeError: features that are not floating point.
+        ValueError: ``features`` is not ``[C, H, W]`` with H, W > 0, or ``y`` and ``x`` differ in shape or hold NaN.
     """
+    check_floating(features=features)
+    check_tensors(features=features, y=y, x=x)
     if features.dim() != 3 or 0 in features.shape[1:]:
         raise ValueError(f"features must be [C, H, W] with H, W > 0, got {list(features.shape)}")
     if y.shape != x.shape:
         raise ValueError(f"y and x must have one shape, got {list(y.shape)} and {list(x.shape)}")
-    rows, row_weights = _neighbours(y, features.shape[1])  # 2 x [..., 2]
-    columns, column_weights = _neighbours(x, features.shape[2])  # 2 x [..., 2]
+    for name, position in (("y", y), ("x", x)):
+        if position.isnan().any():
+            raise ValueError(f"{name} holds NaN: no cell is there; look where the positions come from")
+    dtype = exact(features)
+    rows, row_weights = _neighbours(y.to(exact(y)), features.shape[1])  # 2 x [..., 2]
+    columns, column_weights = _neighbours(x.to(exact(x)), features.shape[2])  # 2 x [..., 2]
     corners = features[:, rows[..., :, None], columns[..., None, :]]  # [C, ..., 2, 2]
     weights = row_weights[..., :, None] * column_weights[..., None, :]  # [..., 2, 2]
-    return (corners * weights.to(features.dtype)).sum((-2, -1))  # [C, ...]
+    return (corners.to(dtype) * weights.to(dtype)).sum((-2, -1)).to(features.dtype)  # [C, ...]
 
 
 def roi_align(
@@ -68,7 +76,7 @@ def roi_align(
     high, wide = grid_size(output_size)
     if sampling_ratio < 1:
         raise ValueError(f"sampling_ratio must be at least 1, got {sampling_ratio}")
-    dtype = torch.promote_types(features.dtype, torch.float32)
+    dtype = exact(features)
     channels, height, width = features.shape[1:]
     corners = rois[:, 1:].detach().to(dtype) * spatial_scale - (0.5 if aligned else 0.0)  # [R, 4]
     first, size = corners[:, :2], corners[:, 2:] - corners[:, :2]  # 2 x [R, 2]: x, y

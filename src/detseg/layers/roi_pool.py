@@ -14,6 +14,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from detseg.layers.rois import cell_rows, check_rois, grid_size, sparse_rows
+from detseg.tensors import exact
+
+FAR = 2.0**40
+"""Cells; corners beyond count as if they were here, far off any map: larger numbers would not fit integers."""
 
 
 def roi_pool(
@@ -43,7 +47,7 @@ def roi_pool(
     check_rois(features, rois, spatial_scale)
     grid = grid_size(output_size)
     starts, cells, bin_of = _bags(rois, grid, (features.shape[2], features.shape[3]), spatial_scale)
-    rows = cell_rows(features.to(torch.promote_types(features.dtype, torch.float32)))  # [N x H x W, C]
+    rows = cell_rows(features.to(exact(features)))  # [N x H x W, C]
     pool = _PoolFast.apply if _PoolFast.can(rows) else _pool_plain
     maxima = pool(rows, starts, cells)  # [B, C]
     pooled = maxima.index_select(0, bin_of).to(features.dtype)  # [R x height x width, C]
@@ -85,7 +89,7 @@ def _bags(
         each bin's bag.
     """
     height, width = map_size
-    corners = round_half_away(rois[:, 1:].to(torch.promote_types(rois.dtype, torch.float32)) * spatial_scale)
+    corners = round_half_away((rois[:, 1:].to(exact(rois)) * spatial_scale).clamp(-FAR, FAR))  # [R, 4]
     top, bottom = bin_edges(corners[:, 1], corners[:, 3], grid[0], height)  # 2 x [R, grid height]
     left, right = bin_edges(corners[:, 0], corners[:, 2], grid[1], width)  # 2 x [R, grid width]
     top_row = rois[:, 0].long()[:, None] * height + top  # [R, grid height], counted through the batch

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from detseg.boxes.geometry import check_boxes
+from detseg.tensors import check_floating, check_tensors
 
 
 def check_rois(features: Tensor, rois: Tensor, spatial_scale: float) -> None:
@@ -16,14 +17,11 @@ def check_rois(features: Tensor, rois: Tensor, spatial_scale: float) -> None:
         ValueError: another shape, a map without cells, a RoI that is not finite or names an image outside the
             batch, a scale that is not positive.
     """
-    if not isinstance(features, Tensor) or not features.is_floating_point():
-        found = features.dtype if isinstance(features, Tensor) else type(features).__name__
-        raise TypeError(f"features must be a floating-point tensor, got {found}: convert with .float()")
+    check_floating(features=features)
     if features.dim() != 4 or 0 in features.shape[2:]:
         raise ValueError(f"features must be [N, C, H, W] with H, W > 0, got {list(features.shape)}")
     check_boxes(rois, "rois", columns=5)
-    if rois.device != features.device:
-        raise ValueError(f"rois are on {rois.device}, features on {features.device}: move the rois there")
+    check_tensors(features=features, rois=rois)
     if not spatial_scale > 0:
         raise ValueError(f"spatial_scale must be positive (1 / stride), got {spatial_scale}")
     image = rois[:, 0]

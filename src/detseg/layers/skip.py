@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from detseg.layers.transposed_conv import bilinear_kernel, conv_transpose2d
+from detseg.tensors import check_floating
 
 
 def fuse_skip(coarse: Tensor, skip: Tensor) -> Tensor:
@@ -19,8 +20,10 @@ def fuse_skip(coarse: Tensor, skip: Tensor) -> Tensor:
         ``[N, K, min(2 h, H), min(2 w, W)]``.
 
     Raises:
+        TypeError: scores that are not floating point.
         ValueError: batch or classes that differ.
     """
+    check_floating(coarse=coarse, skip=skip)
     if coarse.dim() != 4 or skip.dim() != 4 or coarse.shape[:2] != skip.shape[:2]:
         raise ValueError(
             f"coarse and skip must both be [N, K, ., .], got {list(coarse.shape)} and {list(skip.shape)}"

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detseg.tensors import check_floating
+
 
 def spatial_pyramid_pool(features: Tensor, levels: Sequence[int]) -> Tensor:
     """Max-pool the whole map into l x l bins for every level l and join the results.
@@ -25,8 +27,7 @@ def spatial_pyramid_pool(features: Tensor, levels: Sequence[int]) -> Tensor:
         TypeError: features that are not floating point.
         ValueError: features of another shape or without cells; no levels, or one below 1.
     """
-    if not features.is_floating_point():
-        raise TypeError(f"features must be floating point, got {features.dtype}: convert with .float()")
+    check_floating(features=features)
     if features.dim() != 4 or 0 in features.shape[2:]:
         raise ValueError(f"features must be [N, C, H, W] with H, W > 0, got {list(features.shape)}")
     if len(levels) == 0 or min(levels) < 1:

@@ -4,25 +4,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from detseg.tensors import check_floating, exact
+
 
 def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     """Upsample: every input cell paints a copy of the kernel, scaled by its value; where copies overlap, they add.
 
     Args:
-        x: ``[N, C_in, H, W]``.
-        weight: ``[C_in, C_out, k, k]``.
+        x: ``[N, C_in, H, W]``, floating point; half precision is computed in float32.
+        weight: ``[C_in, C_out, k, k]``, likewise.
         stride: how far apart neighbouring cells paint.
         padding: rows and columns to cut from each side of the result.
 
     Returns:
-        ``[N, C_out, (H - 1) stride - 2 padding + k, (W - 1) stride - 2 padding + k]``.
+        ``[N, C_out, (H - 1) stride - 2 padding + k, (W - 1) stride - 2 padding + k]`` in the dtype of ``x``.
 
     Raises:
+        TypeError: not floating point.
         ValueError: shapes that do not fit; a stride below 1; a padding that is negative or leaves nothing.
     """
-    if x.dim() != 4 or weight.dim() != 4 or x.shape[1] != weight.shape[0]:
+    check_floating(x=x, weight=weight)
+    if x.dim() != 4 or weight.dim() != 4 or x.shape[1] != weight.shape[0] or 0 in x.shape[2:]:
         raise ValueError(
-            f"x must be [N, C_in, H, W] and weight [C_in, C_out, k, k], got {list(x.shape)} and {list(weight.shape)}"
+            "x must be [N, C_in, H, W] with H, W > 0 and weight [C_in, C_out, k, k], "
+            f"got {list(x.shape)} and {list(weight.shape)}"
         )
     if stride < 1 or padding < 0:
         raise ValueError(f"stride must be at least 1 and padding at least 0, got {stride} and {padding}")
@@ -31,8 +36,12 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 
     if height < 1 or width < 1:
         raise ValueError(f"padding {padding} cuts everything away: the output would be {height} x {width}")
     # A 1 x 1 convolution scales the kernel by every cell; `fold` lays the copies down and adds.
-    copies = F.conv2d(x, weight.flatten(1).T[:, :, None, None])  # [N, C_out x k x k, H, W]
-    return F.fold(copies.flatten(2), (height, width), tuple(kernel), padding=padding, stride=stride)
+    dtype = exact(x, weight)
+    copies = F.conv2d(
+        x.to(dtype), weight.to(dtype).flatten(1).T[:, :, None, None]
+    )  # [N, C_out x k x k, H, W]
+    laid = F.fold(copies.flatten(2), (height, width), tuple(kernel), padding=padding, stride=stride)
+    return laid.to(x.dtype)  # [N, C_out, height, width]
 
 
 def bilinear_kernel(channels: int, factor: int) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detseg.boxes.geometry import check_boxes
+from detseg.tensors import check_floating, check_tensors, exact
 
 
 def warp_region(image: Tensor, box: Tensor, size: int, context: int = 0) -> Tensor:
@@ -26,8 +27,8 @@ def warp_region(image: Tensor, box: Tensor, size: int, context: int = 0) -> Tens
         TypeError: an image that is not floating point.
         ValueError: other shapes, a box that is not finite, a context that leaves no room for the box.
     """
-    if not image.is_floating_point():
-        raise TypeError(f"image must be floating point, got {image.dtype}: convert with .float()")
+    check_floating(image=image)
+    check_tensors(image=image, box=box)
     if image.dim() != 3 or 0 in image.shape[1:]:
         raise ValueError(f"image must be [C, H, W] with H, W > 0, got {list(image.shape)}")
     if box.shape != (4,):
@@ -36,10 +37,10 @@ def warp_region(image: Tensor, box: Tensor, size: int, context: int = 0) -> Tens
     if context < 0 or size <= 2 * context:
         raise ValueError(f"size must exceed 2 x context, and context be at least 0, got {size} and {context}")
     height, width = image.shape[1:]
-    exact = torch.promote_types(image.dtype, torch.float32)
-    corners = box.to(exact)
+    dtype = exact(image)
+    corners = box.to(dtype)
     # Where the result's pixel centres lie along the box: 0 at its first edge, 1 at its second.
-    place = (torch.arange(size, device=image.device, dtype=exact) + 0.5 - context) / (
+    place = (torch.arange(size, device=image.device, dtype=dtype) + 0.5 - context) / (
         size - 2 * context
     )  # [size]
     x = corners[0] + place * (corners[2] - corners[0])  # [size], pixels of the image
@@ -47,4 +48,4 @@ def warp_region(image: Tensor, box: Tensor, size: int, context: int = 0) -> Tens
     # grid_sample counts from -1 at the image's first edge to 1 at its last.
     grid_y, grid_x = torch.meshgrid(2 * y / height - 1, 2 * x / width - 1, indexing="ij")
     grid = torch.stack([grid_x, grid_y], dim=-1)[None]  # [1, size, size, 2]
-    return F.grid_sample(image[None].to(exact), grid, align_corners=False)[0].to(image.dtype)
+    return F.grid_sample(image[None].to(dtype), grid, align_corners=False)[0].to(image.dtype)

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from detseg.boxes.geometry import check_boxes
 from detseg.layers.roi_align import roi_align
+from detseg.tensors import check_floating, check_labels, check_tensors, exact
 
 
 def mask_targets(gt_masks: Tensor, boxes: Tensor, matched: Tensor, size: int) -> Tensor:
@@ -25,6 +26,9 @@ def mask_targets(gt_masks: Tensor, boxes: Tensor, matched: Tensor, size: int) ->
             a match that names no mask (drop background boxes first).
     """
     check_boxes(boxes)
+    check_tensors(boxes=boxes, gt_masks=gt_masks, matched=matched)
+    if matched.dtype != torch.int64:
+        raise TypeError(f"matched must be int64, got {matched.dtype}: use match_boxes")
     if gt_masks.dim() != 3 or matched.shape != boxes.shape[:1]:
         raise ValueError(
             f"gt_masks and matched must be [G, H, W] and [{len(boxes)}], "
@@ -47,16 +51,19 @@ def mask_loss(mask_logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """Sigmoid cross-entropy of the true class's mask, as a mean over RoIs and pixels.
 
     Args:
-        mask_logits: ``[R, K, m, m]``, a mask for each class.
+        mask_logits: ``[R, K, m, m]``, a mask for each class; half precision is computed in float32.
         labels: int64 ``[R]``, the true classes, 1 .. K - 1: only positive RoIs have a mask.
         targets: ``[R, m, m]`` of 0 and 1.
 
     Returns:
-        A scalar; 0 with a graph without RoIs.
+        A scalar in the dtype of ``mask_logits``; 0 with a graph without RoIs.
 
     Raises:
+        TypeError: logits that are not floating point, or labels that are not int64.
         ValueError: shapes that do not agree, or a label outside 1 .. K - 1.
     """
+    check_floating(mask_logits=mask_logits)
+    check_tensors(mask_logits=mask_logits, labels=labels, targets=targets)
     if mask_logits.dim() != 4 or labels.shape != mask_logits.shape[:1]:
         raise ValueError(
             f"mask_logits and labels must be [R, K, m, m] and [R], got {list(mask_logits.shape)}, {list(labels.shape)}"
@@ -64,10 +71,8 @@ def mask_loss(mask_logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     count, classes, height, width = mask_logits.shape
     if targets.shape != (count, height, width):
         raise ValueError(f"targets must be {[count, height, width]}, got {list(targets.shape)}")
-    if ((labels < 1) | (labels >= classes)).any():
-        raise ValueError(
-            f"labels must be 1 .. {classes - 1}, got {labels.unique().tolist()}: drop background first"
-        )
+    check_labels(labels, classes, lowest=1)
     own_class = mask_logits[torch.arange(count, device=labels.device), labels]  # [R, m, m]
-    loss = F.binary_cross_entropy_with_logits(own_class, targets.to(own_class.dtype), reduction="sum")
-    return loss / max(targets.numel(), 1)
+    dtype = exact(mask_logits)
+    loss = F.binary_cross_entropy_with_logits(own_class.to(dtype), targets.to(dtype), reduction="sum")
+    return (loss / max(targets.numel(), 1)).to(mask_logits.dtype)

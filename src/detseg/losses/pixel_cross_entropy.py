@@ -1,7 +1,8 @@
 """Cross-entropy at every pixel (Long et al. 2015, section 4.3; Farabet et al. 2013)."""
 
-import torch
 from torch import Tensor
+
+from detseg.tensors import check_floating, check_tensors, exact
 
 
 def pixel_cross_entropy(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
@@ -19,10 +20,10 @@ def pixel_cross_entropy(logits: Tensor, target: Tensor, ignore_index: int = 255)
         TypeError: logits that are not floating point, or a target that is.
         ValueError: shapes that do not fit, or a label that is neither a class nor ``ignore_index``.
     """
-    if not logits.is_floating_point() or target.is_floating_point():
-        raise TypeError(
-            f"logits must be floating point and target integers, got {logits.dtype} and {target.dtype}"
-        )
+    check_floating(logits=logits)
+    check_tensors(logits=logits, target=target)
+    if target.is_floating_point():
+        raise TypeError(f"target must hold integers, got {target.dtype}: convert with .long()")
     if logits.dim() != 4 or target.shape != (logits.shape[0], *logits.shape[2:]):
         raise ValueError(
             f"logits must be [N, K, H, W] and target [N, H, W], got {list(logits.shape)} and {list(target.shape)}"
@@ -34,9 +35,9 @@ def pixel_cross_entropy(logits: Tensor, target: Tensor, ignore_index: int = 255)
         raise ValueError(
             f"target must hold 0 .. {logits.shape[1] - 1} or {ignore_index}, got {lowest} .. {highest}"
         )
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    precise = logits.to(exact(logits))
     # A constant taken from all logits of a pixel changes nothing; the largest one keeps exp from overflowing.
-    shifted = exact - exact.detach().amax(1, keepdim=True)  # [N, K, H, W]
+    shifted = precise - precise.detach().amax(1, keepdim=True)  # [N, K, H, W]
     true_class = shifted.gather(1, label[:, None])[:, 0]  # [N, H, W]
     loss = (shifted.exp().sum(1).log() - true_class).where(valid, 0)  # [N, H, W]
     return (loss.sum() / valid.count_nonzero().clamp(min=1)).to(logits.dtype)

@@ -6,25 +6,26 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from detseg.tensors import check_floating, exact
+
 
 def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
     """Element-wise 0.5 d^2 / beta where abs(d) < beta, else abs(d) - 0.5 beta, for d = pred - target.
 
     Args:
-        pred: any shape, floating point.
+        pred: any shape, floating point; half precision is computed in float32.
         target: the same shape: nothing broadcasts.
         beta: where the parabola meets the line: 1 in the head, 1/9 in the RPN; 0 is the plain absolute
             difference.
 
     Returns:
-        The losses, of the shape of ``pred``; summing and dividing is the caller's choice.
+        The losses, of the shape and dtype of ``pred``; summing and dividing is the caller's choice.
 
     Raises:
         TypeError: not floating point.
         ValueError: different shapes, or a negative ``beta``.
     """
-    if not (pred.is_floating_point() and target.is_floating_point()):
-        raise TypeError(f"pred and target must be floating point, got {pred.dtype} and {target.dtype}")
+    check_floating(pred=pred, target=target)
     if pred.shape != target.shape:
         raise ValueError(
             f"pred and target must have one shape, got {list(pred.shape)} and {list(target.shape)}"
@@ -32,8 +33,9 @@ def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
     if not beta >= 0:
         raise ValueError(f"beta must not be negative, got {beta}")
     if beta == 0:
-        return (pred - target).abs()
-    return _SmoothL1.apply(pred, target, beta)
+        return (pred - target).abs().to(pred.dtype)
+    dtype = exact(pred, target)
+    return _SmoothL1.apply(pred.to(dtype), target.to(dtype), beta).to(pred.dtype)
 
 
 class _SmoothL1(torch.autograd.Function):

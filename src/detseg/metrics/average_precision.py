@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from detseg.metrics.match_detections import HIT, NOT_COUNTED, match_detections
+from detseg.tensors import check_tensors
 
 Method = Literal["voc07", "voc10", "coco"]
 Detections = tuple[Tensor, Tensor, Tensor]
@@ -29,15 +30,22 @@ def average_precision(recall: Tensor, precision: Tensor, method: Method) -> floa
         The average precision in [0, 1]; 0 for an empty curve.
 
     Raises:
-        ValueError: the two are not one-dimensional of one length, hold a NaN, or recall falls; an unknown
-            method.
+        TypeError: not tensors.
+        ValueError: the two are not one-dimensional of one length, hold a NaN or leave [0, 1], or recall falls; an
+            unknown method.
     """
+    check_tensors(recall=recall, precision=precision)
     if recall.dim() != 1 or recall.shape != precision.shape:
         raise ValueError(
             f"recall and precision must both be [N], got {list(recall.shape)} and {list(precision.shape)}"
         )
     if recall.isnan().any() or precision.isnan().any():
         raise ValueError("recall and precision must not hold NaN: a class without ground truth has no curve")
+    for name, values in (("recall", recall), ("precision", precision)):
+        if ((values < 0) | (values > 1)).any():
+            raise ValueError(
+                f"{name} must lie in [0, 1], got {values.min()} .. {values.max()}: divide the hits"
+            )
     if (recall.diff() < 0).any():
         raise ValueError("recall must never fall: sort the detections by decreasing score")
     if method not in ("voc07", "voc10", "coco"):

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_tensors
+
 
 def confusion_matrix(pred: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """Count the pixels of every pair (true class, predicted class). Matrices of several images add up.
@@ -20,6 +22,7 @@ def confusion_matrix(pred: Tensor, target: Tensor, num_classes: int, ignore_inde
         TypeError: floating-point labels.
         ValueError: shapes that differ, or a label outside 0 .. K - 1.
     """
+    check_tensors(target=target, pred=pred)
     if pred.is_floating_point() or target.is_floating_point():
         raise TypeError(
             f"pred and target must be integers, got {pred.dtype} and {target.dtype}: use argmax(1)"

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_tensors
+
 
 def mask_iou(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union of every pair of masks.
@@ -28,6 +30,7 @@ def intersection_and_union(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two float32 ``[N, M]`` of whole numbers, exact up to 16 million pixels.
     """
+    check_tensors(a=a, b=b)
     if a.dtype != torch.bool or b.dtype != torch.bool:
         raise TypeError(f"masks must be bool, got {a.dtype} and {b.dtype}: threshold them first")
     if a.dim() != 3 or b.dim() != 3 or a.shape[1:] != b.shape[1:]:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from detseg.boxes.geometry import check_boxes
+from detseg.boxes.geometry import check_boxes, check_scores
 from detseg.boxes.iou import box_iou
+from detseg.tensors import check_tensors
 
 HIT, MISS, NOT_COUNTED = 1, 0, -1
 
@@ -34,10 +35,8 @@ def match_detections(
     """
     check_boxes(boxes)
     check_boxes(gt_boxes, "gt_boxes")
-    if scores.shape != boxes.shape[:1] or scores.isnan().any():
-        raise ValueError(
-            f"scores must be [{len(boxes)}] without NaN, one for each box, got {list(scores.shape)}"
-        )
+    check_scores(scores, boxes)
+    check_tensors(boxes=boxes, gt_boxes=gt_boxes, difficult=difficult)
     if difficult.dtype != torch.bool:
         raise TypeError(f"difficult must be bool, got {difficult.dtype}: convert with .bool()")
     if difficult.shape != gt_boxes.shape[:1]:

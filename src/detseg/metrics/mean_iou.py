@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from detseg.tensors import check_tensors
+
 
 def mean_iou(confusion: Tensor) -> tuple[float, Tensor]:
     """Of the pixels that are or were called a class, the share that is both; for each class, and the mean.
@@ -16,6 +18,7 @@ def mean_iou(confusion: Tensor) -> tuple[float, Tensor]:
     Raises:
         ValueError: not a square matrix, or a negative count.
     """
+    check_tensors(confusion=confusion)
     if confusion.dim() != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
         raise ValueError(f"confusion must be [K, K] counts, got {list(confusion.shape)}")
     confusion = confusion.double()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from detseg.boxes.geometry import check_boxes
 from detseg.boxes.iou import box_iou
 
 
@@ -24,7 +25,9 @@ def proposal_recall(proposals: Sequence[Tensor], gt_boxes: Sequence[Tensor], iou
     if len(proposals) != len(gt_boxes):
         raise ValueError(f"one entry for each image is needed, got {len(proposals)} and {len(gt_boxes)}")
     covered = total = 0
-    for boxes, gt in zip(proposals, gt_boxes, strict=True):
+    for image, (boxes, gt) in enumerate(zip(proposals, gt_boxes, strict=True)):
+        check_boxes(boxes, f"proposals of image {image}")
+        check_boxes(gt, f"gt_boxes of image {image}")
         covered += int((box_iou(gt, boxes) >= iou_threshold).any(1).sum())
         total += len(gt)
     return covered / total if total else float("nan")

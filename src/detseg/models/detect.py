@@ -5,6 +5,7 @@ from torch import Tensor
 
 from detseg.boxes import HEAD_WEIGHTS, check_boxes, clip_boxes, decode_boxes, nms
 from detseg.losses.detection import check_head
+from detseg.tensors import check_tensors, exact
 
 
 def detect(
@@ -23,7 +24,7 @@ def detect(
     all remain.
 
     Args:
-        class_logits: ``[R, K]``, class 0 is background.
+        class_logits: ``[R, K]``, class 0 is background; half precision is computed in float32.
         deltas: ``[R, K, 4]`` in the head's coding, weights (10, 10, 5, 5).
         proposals: ``[R, 4]`` as (x1, y1, x2, y2), pixels.
         image_size: ``(height, width)``, pixels.
@@ -32,7 +33,8 @@ def detect(
         limit: the most detections to return for the image.
 
     Returns:
-        ``(boxes [D, 4], scores [D], labels int64 [D])`` by decreasing score, D <= ``limit``.
+        ``(boxes [D, 4], scores [D], labels int64 [D])`` by decreasing score, D <= ``limit``. Boxes are float32, scores
+        have the dtype of ``class_logits``.
 
     Raises:
         TypeError, ValueError: shapes that do not agree; logits or deltas that are not finite; see also
@@ -40,6 +42,7 @@ def detect(
     """
     check_head(class_logits, deltas)
     check_boxes(proposals, "proposals")
+    check_tensors(class_logits=class_logits, proposals=proposals)
     if len(proposals) != len(class_logits):
         raise ValueError(
             f"proposals must be [{len(class_logits)}, 4], a row for each RoI, got {list(proposals.shape)}"
@@ -51,7 +54,7 @@ def detect(
             )
     if limit < 0:
         raise ValueError(f"limit must not be negative, got {limit}")
-    all_scores = class_logits.softmax(dim=1)  # [R, K]
+    all_scores = class_logits.to(exact(class_logits)).softmax(dim=1)  # [R, K]
     all_boxes = clip_boxes(decode_boxes(deltas, proposals, HEAD_WEIGHTS), image_size)  # [R, K, 4]
     boxes, scores, labels = (
         [all_boxes[:0, 0]],
@@ -67,4 +70,4 @@ def detect(
         scores.append(all_scores[kept, label])
         labels.append(torch.full_like(kept, label))
     best = torch.cat(scores).argsort(descending=True, stable=True)[:limit]  # [D]
-    return torch.cat(boxes)[best], torch.cat(scores)[best], torch.cat(labels)[best]
+    return torch.cat(boxes)[best], torch.cat(scores)[best].to(class_logits.dtype), torch.cat(labels)[best]

@@ -6,13 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from detseg.boxes import HEAD_WEIGHTS, box_iou, encode_boxes
+from detseg.boxes import HEAD_WEIGHTS, box_iou, check_boxes, encode_boxes
+from detseg.data.targets import check_target
 from detseg.layers import roi_pool
 from detseg.losses import fast_rcnn_loss
 from detseg.models.backbone import MiniVGG
 from detseg.models.detect import detect
 from detseg.models.fingerprint import fingerprint
+from detseg.models.inputs import check_images
 from detseg.proposals import match_boxes, sample_rois
+from detseg.tensors import check_tensors
 
 
 class FastRCNN(nn.Module):
@@ -189,15 +192,13 @@ def check_batch(
     images: Tensor, proposals: list[Tensor] | None = None, targets: list[dict[str, Tensor]] | None = None
 ) -> None:
     """Say what is wrong with a batch before a layer stumbles over it; not every model takes proposals."""
-    if not images.is_floating_point():
-        raise TypeError(f"images are {images.dtype}; pass them through normalise(images) first")
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"images must be [N, 3, H, W] with N > 0, got {list(images.shape)}")
+    check_images(images, "detector")
     for name, per_image in (("proposals", proposals), ("targets", targets)):
         if per_image is not None and len(per_image) != len(images):
             raise ValueError(f"{len(images)} images, but {name} of {len(per_image)}; give one entry an image")
     for index, boxes in enumerate(proposals or []):
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError(f"proposals of image {index} must be [P, 4], got {list(boxes.shape)}")
-        if not torch.isfinite(boxes).all():
-            raise ValueError(f"proposals of image {index} hold NaN or infinity")
+        check_boxes(boxes, name := f"proposals of image {index}")
+        check_tensors(images=images, **{name: boxes})
+    for index, target in enumerate(targets or []):
+        check_target(target, (images.shape[2], images.shape[3]), f"target {index}")
+        check_tensors(images=images, **{f"boxes of target {index}": target["boxes"]})

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_tensors
+
 
 def check_images(images: Tensor, model: str) -> None:
     """Refuse anything but a batch of normalised images ``[N, 3, H, W]`` with N, H, W > 0.
@@ -14,6 +16,7 @@ def check_images(images: Tensor, model: str) -> None:
     Raises:
         TypeError, ValueError: naming what is wrong and the way out.
     """
+    check_tensors(images=images)
     if not images.is_floating_point():
         raise TypeError(f"{model}: images are {images.dtype}; pass them through normalise(images) first")
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
@@ -29,6 +32,7 @@ def check_class_masks(class_masks: Tensor, images: Tensor, num_classes: int, mod
     Raises:
         TypeError, ValueError: naming what is wrong and the way out.
     """
+    check_tensors(images=images, class_masks=class_masks)
     if class_masks.dtype != torch.int64:
         raise TypeError(f"{model}: class masks must be int64, got {class_masks.dtype}; convert with .long()")
     expected = [len(images), *images.shape[2:]]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from detseg.models.backbone import MiniVGG
 from detseg.models.fingerprint import fingerprint
 from detseg.models.inputs import check_images
+from detseg.tensors import check_labels, check_tensors
 
 
 def extract_patches(image: Tensor, centers: Tensor, size: int) -> Tensor:
@@ -26,6 +27,7 @@ def extract_patches(image: Tensor, centers: Tensor, size: int) -> Tensor:
     Raises:
         TypeError, ValueError: shapes, types or sizes that do not fit; a centre outside the image.
     """
+    check_tensors(image=image, centers=centers)
     if image.ndim != 3:
         raise ValueError(f"extract_patches: image must be [C, H, W], got {list(image.shape)}")
     if size < 1 or size % 2 == 0:
@@ -59,8 +61,12 @@ def segment_by_patches(
         int64 ``[ceil(H / stride), ceil(W / stride)]``.
 
     Raises:
-        TypeError, ValueError: see `extract_patches`; a stride or batch size below 1.
+        TypeError, ValueError: see `extract_patches`; an image without pixels, a stride or batch size below 1; scores
+            of another shape.
     """
+    check_tensors(image=image)
+    if image.ndim != 3 or 0 in image.shape:
+        raise ValueError(f"segment_by_patches: image must be [C, H, W] with pixels, got {list(image.shape)}")
     if stride < 1 or batch_size < 1:
         raise ValueError(
             f"segment_by_patches: stride and batch_size must be at least 1, got {stride} and {batch_size}"
@@ -68,9 +74,16 @@ def segment_by_patches(
     height, width = image.shape[-2:]
     rows, columns = torch.arange(0, height, stride), torch.arange(0, width, stride)
     centers = torch.cartesian_prod(rows, columns).to(image.device)  # [h w, 2]
-    labels = [
-        classify(extract_patches(image, some, size)).argmax(dim=1) for some in centers.split(batch_size)
-    ]
+    labels = []
+    for some in centers.split(batch_size):
+        scores = classify(extract_patches(image, some, size))  # [N, K]
+        if scores.ndim != 2 or len(scores) != len(some):
+            raise ValueError(
+                f"segment_by_patches: classify must return [{len(some)}, K], it returned {list(scores.shape)}"
+            )
+        if scores.isnan().any():
+            raise ValueError("segment_by_patches: classify returned NaN: look at the image and the weights")
+        labels.append(scores.argmax(dim=1))  # [N]
     return torch.cat(labels).view(len(rows), len(columns))  # [h, w]
 
 
@@ -134,6 +147,7 @@ class PatchClassifier(nn.Module):
 
         Nothing is sampled here, so ``generator`` is not used.
         """
+        check_labels(labels, self.num_classes)
         return {"class": F.cross_entropy(self(patches), labels)}
 
     @torch.no_grad()

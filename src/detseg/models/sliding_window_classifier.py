@@ -7,28 +7,41 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detseg.boxes import box_iou
+from detseg.boxes import box_iou, check_boxes
 from detseg.models.backbone import MiniVGG
 from detseg.models.detect import detect
 from detseg.models.fast_rcnn import check_batch
 from detseg.models.fingerprint import fingerprint
 from detseg.proposals import match_boxes, sample_rois
+from detseg.tensors import check_floating, check_tensors, exact
 
 
 def crop_windows(image: Tensor, windows: Tensor, size: int) -> Tensor:
     """Cut windows out of an image, and bring each to ``size`` x ``size`` by bilinear interpolation.
 
     Args:
-        image: ``[C, H, W]``.
+        image: ``[C, H, W]``, floating point; half precision is computed in float32.
         windows: ``[R, 4]``, pixels; beyond the border the nearest pixel counts.
         size: pixels a side.
 
     Returns:
-        ``[R, C, size, size]``.
+        ``[R, C, size, size]`` in the dtype of ``image``.
+
+    Raises:
+        TypeError: an image that is not floating point.
+        ValueError: an image of another shape, a size below 1; see also :func:`detseg.boxes.check_boxes`.
     """
+    check_floating(image=image)
+    check_boxes(windows, "windows")
+    check_tensors(image=image, windows=windows)
+    if image.dim() != 3 or 0 in image.shape[1:] or size < 1:
+        raise ValueError(
+            f"image must be [C, H, W] with H, W > 0 and size at least 1, got {list(image.shape)}, {size}"
+        )
+    dtype = exact(image)
     height, width = image.shape[1:]
-    steps = (torch.arange(size, device=image.device, dtype=image.dtype) + 0.5) / size  # [size], cell centres
-    x1, y1, x2, y2 = windows.unbind(1)  # [R] each
+    steps = (torch.arange(size, device=image.device, dtype=dtype) + 0.5) / size  # [size], cell centres
+    x1, y1, x2, y2 = windows.to(dtype).unbind(1)  # [R] each
     x = (
         2 * (x1[:, None] + steps * (x2 - x1)[:, None]) / width - 1
     )  # [R, size]; -1 and 1: left and right border
@@ -38,8 +51,10 @@ def crop_windows(image: Tensor, windows: Tensor, size: int) -> Tensor:
     )  # [R, size, size, 2]
     # One tall picture of all windows: the image is read once, not copied for each window.
     tall = grid.reshape(1, -1, size, 2)  # [1, R size, size, 2]
-    crops = F.grid_sample(image[None], tall, mode="bilinear", padding_mode="border", align_corners=False)[0]
-    return crops.view(len(image), len(windows), size, size).transpose(0, 1)  # [R, C, size, size]
+    pixels = image[None].to(dtype)
+    crops = F.grid_sample(pixels, tall, mode="bilinear", padding_mode="border", align_corners=False)[0]
+    crops = crops.view(len(image), len(windows), size, size)
+    return crops.transpose(0, 1).to(image.dtype)  # [R, C, size, size]
 
 
 class SlidingWindowClassifier(nn.Module):

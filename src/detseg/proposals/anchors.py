@@ -9,6 +9,7 @@ from detseg.boxes.coding import encode_boxes
 from detseg.boxes.geometry import check_boxes
 from detseg.boxes.iou import box_iou
 from detseg.proposals.matching import match_boxes
+from detseg.tensors import exact
 
 
 def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
@@ -43,20 +44,23 @@ def grid_anchors(feature_size: tuple[int, int], stride: int, cell: Tensor) -> Te
         cell: ``[A, 4]`` from :func:`cell_anchors`.
 
     Returns:
-        ``[height x width x A, 4]`` in pixels, in order of row, column, anchor; on the device of ``cell``.
+        ``[height x width x A, 4]`` in pixels, in order of row, column, anchor; on the device and in the dtype of
+        ``cell`` (float32 if those are integers).
 
     Raises:
-        TypeError, ValueError: see :func:`detseg.boxes.check_boxes`; a stride that is not positive.
+        TypeError, ValueError: see :func:`detseg.boxes.check_boxes`; a stride that is not positive, a negative size.
     """
     check_boxes(cell, "cell")
     if stride <= 0:
         raise ValueError(f"stride must be positive, got {stride}")
-    y, x = ((torch.arange(count, device=cell.device) + 0.5) * stride for count in feature_size)
+    if len(feature_size) != 2 or min(feature_size) < 0:
+        raise ValueError(f"feature_size must be (height, width), not negative, got {tuple(feature_size)}")
+    dtype = exact(cell)
+    y, x = ((torch.arange(n, device=cell.device, dtype=dtype) + 0.5) * stride for n in feature_size)
     centre_y, centre_x = torch.meshgrid(y, x, indexing="ij")  # 2 x [height, width]
-    centre = torch.stack([centre_x, centre_y, centre_x, centre_y], dim=-1).to(
-        cell.dtype
-    )  # [height, width, 4]
-    return (centre[:, :, None] + cell).reshape(-1, 4)
+    centre = torch.stack([centre_x, centre_y, centre_x, centre_y], dim=-1)  # [height, width, 4]
+    anchors = (centre[:, :, None] + cell).reshape(-1, 4)  # [height, width, A, 4] -> [height x width x A, 4]
+    return anchors.to(cell.dtype) if cell.is_floating_point() else anchors
 
 
 def assign_anchors(
@@ -77,6 +81,8 @@ def assign_anchors(
     Raises:
         TypeError, ValueError: see :func:`detseg.boxes.check_boxes` and :func:`detseg.boxes.encode_boxes`.
     """
+    check_boxes(anchors, "anchors")
+    check_boxes(gt_boxes, "gt_boxes")
     matched = match_boxes(box_iou(gt_boxes, anchors), high, low, force_best=True)  # [N]
     positive = torch.where(matched >= 0)[0]
     target_deltas = anchors.new_zeros(len(anchors), 4, dtype=torch.float32)

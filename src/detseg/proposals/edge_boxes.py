@@ -42,9 +42,16 @@ def edge_boxes(
         float32 ``[P, 4]`` boxes (x1, y1, x2, y2), best first; ``[0, 4]`` for an image without room or edges.
 
     Raises:
-        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels.
+        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels; windows that do not grow or move; a
+            negative limit.
     """
     pixels = as_array(image)
+    if not (smallest > 0 and growth > 1 and step > 0):
+        raise ValueError(
+            f"smallest and step must be positive and growth above 1, got {smallest}, {step}, {growth}"
+        )
+    if limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit}")
     height, width = pixels.shape[:2]
     strength, orientation = edges(pixels)
     groups = edge_groups(strength, orientation)

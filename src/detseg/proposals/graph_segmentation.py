@@ -21,7 +21,17 @@ def graph_segmentation(
 
     Returns:
         int64 ``[H, W]``, the region of each pixel, numbered from 0.
+
+    Raises:
+        TypeError, ValueError: the image is not uint8 ``[H, W, 3]`` with pixels; a scale that is not positive, or a
+            negative blur.
     """
+    if image.dtype != np.uint8:
+        raise TypeError(f"image must be uint8 (0 to 255), got {image.dtype}: take it before it is normalised")
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"image must be [H, W, 3] with pixels, got {list(image.shape)}")
+    if not scale > 0 or not sigma >= 0:
+        raise ValueError(f"scale must be positive and sigma not negative, got {scale} and {sigma}")
     height, width = image.shape[:2]
     first, second, weights = _edges(image, sigma)
     order = np.argsort(weights, kind="stable")

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from detseg.tensors import check_floating
+
 BACKGROUND = -1
 IGNORED = -2
 
@@ -23,11 +25,16 @@ def match_boxes(iou: Tensor, high: float, low: float, force_best: bool = False) 
         all -1.
 
     Raises:
+        TypeError: ``iou`` is not floating point.
         ValueError: ``iou`` is not a finite ``[M_gt, N]``, or ``low`` exceeds ``high``.
     """
-    if iou.dim() != 2 or not iou.isfinite().all():
+    check_floating(iou=iou)
+    if iou.dim() != 2:
+        raise ValueError(f"iou must be [M_gt, N], got {list(iou.shape)}: use box_iou(gt_boxes, proposals)")
+    if not iou.isfinite().all():
+        row, column = (~iou.isfinite()).nonzero()[0].tolist()
         raise ValueError(
-            f"iou must be [M_gt, N] without NaN, got {list(iou.shape)}: use box_iou(gt_boxes, proposals)"
+            f"iou[{row}, {column}] is {iou[row, column]}: box_iou gives 0 where nothing overlaps"
         )
     if low > high:
         raise ValueError(f"low must not exceed high, got low={low}, high={high}")

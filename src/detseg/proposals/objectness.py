@@ -27,19 +27,22 @@ def objectness(image: np.ndarray | Tensor, boxes: Tensor, scale: float = 60.0, r
         ring: how far the surroundings reach on each side, in sides of the window.
 
     Returns:
-        float32 ``[N]`` in [0, 2]; 0 for a window without pixels.
+        float32 ``[N]`` in [0, 2], on the device of ``boxes``; 0 for a window without pixels.
 
     Raises:
-        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels; see also
-            :func:`detseg.boxes.check_boxes`.
+        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels; a negative ring; see also
+            :func:`detseg.boxes.check_boxes` and :func:`detseg.proposals.graph_segmentation.graph_segmentation`.
     """
+    if not ring >= 0:
+        raise ValueError(f"ring must not be negative, got {ring}")
     check_boxes(boxes)
     pixels = as_array(image)
-    corners = boxes.double().numpy()
+    corners = boxes.detach().cpu().double().numpy()
     side = corners[:, 2:] - corners[:, :2]
     around = np.concatenate([corners[:, :2] - ring * side, corners[:, 2:] + ring * side], axis=1)
     straddling = superpixels_straddling(graph_segmentation(pixels, scale), corners)
-    return torch.from_numpy(straddling * (1 + colour_contrast(pixels, corners, around))).float()
+    scores = torch.from_numpy(straddling * (1 + colour_contrast(pixels, corners, around)))  # [N]
+    return scores.float().to(boxes.device)
 
 
 def superpixels_straddling(segments: np.ndarray, boxes: np.ndarray) -> np.ndarray:

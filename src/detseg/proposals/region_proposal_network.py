@@ -10,6 +10,7 @@ from detseg.boxes import check_boxes, check_image_size, clip_boxes, decode_boxes
 from detseg.losses import rpn_loss
 from detseg.proposals.anchors import assign_anchors, cell_anchors, grid_anchors
 from detseg.proposals.sampling import sample_rois
+from detseg.tensors import check_floating, check_tensors, exact
 
 RPN_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 """Anchors are coded without weights: the targets of anchors at IoU 0.7 spread less than those of proposals."""
@@ -60,7 +61,7 @@ def filter_proposals(
     ``min_size``, and thinned by NMS to the best ``post_nms``.
 
     Args:
-        objectness: ``[N]`` logits.
+        objectness: ``[N]`` logits; half precision is computed in float32.
         deltas: ``[N, 4]``, without weights.
         anchors: ``[N, 4]``, pixels.
         image_size: ``(height, width)``, pixels.
@@ -70,13 +71,15 @@ def filter_proposals(
         min_size: the shortest side, pixels; a side that equals it stays.
 
     Returns:
-        boxes float32 ``[P, 4]`` and scores ``[P]``, the sigmoid of the objectness, best first.
+        boxes float32 ``[P, 4]`` and scores ``[P]``, the sigmoid of the objectness in its dtype, best first.
 
     Raises:
         TypeError, ValueError: shapes that do not agree; logits or deltas that are not finite; counts below 0; see
             also :func:`detseg.boxes.check_boxes` and :func:`detseg.boxes.nms`.
     """
     check_boxes(anchors, "anchors")
+    check_floating(objectness=objectness, deltas=deltas)
+    check_tensors(anchors=anchors, objectness=objectness)
     check_image_size(image_size)
     if objectness.shape != (len(anchors),) or deltas.shape != (len(anchors), 4):
         raise ValueError(
@@ -91,9 +94,9 @@ def filter_proposals(
     best = objectness.argsort(descending=True, stable=True)[:pre_nms]  # [<= pre_nms]
     boxes = clip_boxes(decode_boxes(deltas[best], anchors[best], RPN_WEIGHTS), image_size)
     large = ((boxes[:, 2:] - boxes[:, :2]) >= min_size).all(1)
-    boxes, scores = boxes[large], objectness[best][large].sigmoid()
+    boxes, scores = boxes[large], objectness[best][large].to(exact(objectness)).sigmoid()
     kept = nms(boxes, scores, nms_threshold)[:post_nms]
-    return boxes[kept], scores[kept]
+    return boxes[kept], scores[kept].to(objectness.dtype)
 
 
 class RegionProposalNetwork(nn.Module):
@@ -143,6 +146,7 @@ class RegionProposalNetwork(nn.Module):
         self.positive_fraction = positive_fraction
         self.high, self.low = high, low
         self.nms_threshold = nms_threshold
+        self.cell_anchors = cell_anchors
         self.grid_anchors = grid_anchors
         self.assign_anchors = assign_anchors
         self.sample_rois = sample_rois
@@ -202,5 +206,12 @@ class RegionProposalNetwork(nn.Module):
     @property
     def operations(self) -> dict[str, Any]:
         """The operations at work, by name."""
-        names = ("grid_anchors", "assign_anchors", "sample_rois", "rpn_loss", "filter_proposals")
+        names = (
+            "cell_anchors",
+            "grid_anchors",
+            "assign_anchors",
+            "sample_rois",
+            "rpn_loss",
+            "filter_proposals",
+        )
         return {"rpn_head": type(self.head), **{name: getattr(self, name) for name in names}}

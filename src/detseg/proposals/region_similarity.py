@@ -15,7 +15,7 @@ class Region(TypedDict):
     box: Tensor  # [4] as (x1, y1, x2, y2), pixels
 
 
-def region_similarity(a: Region, b: Region, image_area: int) -> Tensor:
+def region_similarity(a: Region, b: Region, image_area: int) -> float:
     """Colour + texture + size + fill, each between 0 and 1.
 
     Alike in colour and texture (intersection of the histograms); small, so that no region eats all others; and
@@ -27,13 +27,21 @@ def region_similarity(a: Region, b: Region, image_area: int) -> Tensor:
         image_area: pixels of the image.
 
     Returns:
-        A scalar. The terms are not clamped.
+        The sum. The terms are not clamped.
 
     Raises:
-        ValueError: histograms of different lengths, or an image without area.
+        ValueError: histograms of different lengths, a region without one of its entries, or an image without area.
     """
-    if a["colour"].shape != b["colour"].shape or a["texture"].shape != b["texture"].shape:
-        raise ValueError("the regions' histograms must have one length")
+    for name, region in (("a", a), ("b", b)):
+        if missing := {"colour", "texture", "size", "box"} - set(region):
+            raise ValueError(
+                f"region {name} has no {', '.join(sorted(missing))}: it needs colour, texture, size, box"
+            )
+    for key, ours, theirs in (("colour", a["colour"], b["colour"]), ("texture", a["texture"], b["texture"])):
+        if ours.shape != theirs.shape:
+            raise ValueError(
+                f"the {key} histograms must have one length, got {list(ours.shape)} and {list(theirs.shape)}"
+            )
     if image_area <= 0:
         raise ValueError(f"image_area must be positive, got {image_area}")
     colour = torch.minimum(a["colour"], b["colour"]).sum()
@@ -43,4 +51,4 @@ def region_similarity(a: Region, b: Region, image_area: int) -> Tensor:
     corner2 = torch.maximum(a["box"][2:], b["box"][2:])
     size = 1 - together / image_area
     fill = 1 - ((corner2 - corner1).prod() - together) / image_area
-    return colour + texture + size + fill
+    return float(colour + texture + size + fill)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from detseg.proposals.matching import BACKGROUND
+from detseg.tensors import check_tensors
 
 
 def sample_rois(
@@ -25,6 +26,7 @@ def sample_rois(
         TypeError: ``matched`` is not int64, or ``generator`` is not a ``torch.Generator``.
         ValueError: ``matched`` is not ``[N]``; a negative ``batch_size``; a fraction outside [0, 1].
     """
+    check_tensors(matched=matched)
     if matched.dtype != torch.int64:
         raise TypeError(f"matched must be int64, got {matched.dtype}: use match_boxes")
     if not isinstance(generator, torch.Generator):

@@ -46,9 +46,12 @@ def selective_search(
         than ``min_side``.
 
     Raises:
-        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels.
+        TypeError, ValueError: the image is not uint8, not RGB, or has no pixels; a scale that is not positive, a
+            similarity of other letters, a negative limit.
     """
     pixels = as_array(image)
+    if limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit}")
     generator = np.random.default_rng(seed)
     boxes, priorities = [], []
     for space in colour_spaces:
@@ -80,7 +83,7 @@ def group_regions(image: np.ndarray, segments: np.ndarray, similarity: str = "CT
     """
     if not similarity or set(similarity) - set("CTSF"):
         raise ValueError(
-            f"selective_search: a similarity is made of the letters C, T, S, F, got {similarity!r}"
+            f"a similarity is made of the letters C, T, S, F (colour, texture, size, fill), got {similarity!r}"
         )
     regions = _Regions.of(image, segments, similarity)
     count = int(segments.max()) + 1
@@ -209,14 +212,18 @@ def _neighbours(segments: np.ndarray) -> list[set[int]]:
 
 def as_array(image: np.ndarray | Tensor) -> np.ndarray:
     """The image as a contiguous uint8 [H, W, 3] array, or an error that says what is wrong with it."""
+    if not isinstance(image, np.ndarray | Tensor):
+        raise TypeError(
+            f"image must be a tensor or a numpy array, got {type(image).__name__}: use np.asarray"
+        )
     if isinstance(image, Tensor):
         if image.ndim != 3 or image.shape[0] != 3:
-            raise ValueError(f"selective_search: a tensor image must be [3, H, W], got {list(image.shape)}")
+            raise ValueError(
+                f"a tensor image must be [3, H, W], got {list(image.shape)}: one image, in colour"
+            )
         image = image.detach().cpu().permute(1, 2, 0).numpy()  # [H, W, 3]
     if image.dtype != np.uint8:
-        raise TypeError(f"selective_search: the image must be uint8 (0 to 255), got {image.dtype}")
+        raise TypeError(f"image must be uint8 (0 to 255), got {image.dtype}: take it before it is normalised")
     if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(
-            f"selective_search: the image must be [H, W, 3] with pixels, got {list(image.shape)}"
-        )
+        raise ValueError(f"an array image must be [H, W, 3] with pixels, got {list(image.shape)}")
     return np.ascontiguousarray(image)

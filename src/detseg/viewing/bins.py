@@ -9,7 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from detseg.boxes import check_boxes
 from detseg.layers.roi_pool import bin_edges, round_half_away
+from detseg.layers.rois import grid_size
+from detseg.tensors import check_tensors
 
 from .picture import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Picture, new_figure, picture
 
@@ -91,8 +94,13 @@ def show_roi_bins(
     """One RoI on a feature map ``[H, W]``: the box as given, its rounded cells, its bins and their maxima.
 
     ``roi`` is ``(x1, y1, x2, y2)`` in image coordinates; ``margin`` cells around the map are shown as well.
+
+    Raises:
+        ValueError: features that are no map, a RoI that is not four finite numbers, an empty grid.
     """
-    _check_map(features)
+    features = _map(features)
+    check_boxes(torch.tensor([list(roi)], dtype=torch.float64), "roi")
+    output_size = grid_size(output_size)
     height, width = features.shape
     x1, y1, x2, y2 = round_half_away(torch.tensor(roi, dtype=torch.float64) * spatial_scale).tolist()
     rows = bin_ranges(y1, y2, output_size[0], height)
@@ -134,7 +142,9 @@ def _spans(bins: list[tuple[int, int]]) -> str:
 
 def show_pyramid(features: Tensor, levels: Sequence[int]) -> Picture:
     """The grids of a spatial pyramid on one map ``[H, W]``: a panel for each level, with its maxima."""
-    _check_map(features)
+    features = _map(features)
+    if len(levels) == 0 or min(levels) < 1:
+        raise ValueError(f"levels must be bins a side, each at least 1, got {list(levels)}")
     height, width = features.shape
     grids = [
         (bin_ranges(0, height - 1, level, height), bin_ranges(0, width - 1, level, width)) for level in levels
@@ -166,10 +176,14 @@ def show_cells(
         raise ValueError(
             f"values and marked must have one shape [rows, columns]; got {values.shape}, {marked.shape}"
         )
+    if [len(rows), len(columns)] != list(values.shape):
+        raise ValueError(
+            f"{list(values.shape)} values need as many names, got {len(rows)} and {len(columns)}"
+        )
     height, width = values.shape
     figure = new_figure(0.62 * width + 2.0, 0.42 * height + 0.9)
     axes = figure.subplots()
-    draw_numbers(axes, values.float(), decimals)
+    draw_numbers(axes, values.detach().cpu().float(), decimals)
     axes.set_aspect("auto")
     axes.set_xticklabels(columns, fontsize=9, color=BLACK)
     axes.set_yticklabels(rows, fontsize=9, color=BLACK)
@@ -189,8 +203,11 @@ def show_cells(
     )
 
 
-def _check_map(features: Tensor) -> None:
+def _map(features: Tensor) -> Tensor:
+    """The map on the CPU, as float32; or an error that says what is wrong with it."""
+    check_tensors(features=features)
     if features.ndim != 2 or 0 in features.shape:
         raise ValueError(
             f"features must be one map [H, W] with at least one cell; got shape {tuple(features.shape)}"
         )
+    return features.detach().cpu().float()

@@ -10,6 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from detseg.boxes import check_boxes, clip_boxes
+from detseg.tensors import check_tensors
+
 from .picture import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Picture, new_figure, picture
 
 CLASS_COLOURS = (BLACK, ORANGE, SKY, GREEN, PURPLE, RED, BLUE)
@@ -26,10 +29,24 @@ def draw_boxes(
     classes: Sequence[str] = (),
     linestyle: str = "-",
 ) -> None:
-    """An image uint8 ``[3, H, W]`` with boxes ``[N, 4]``, each its class, score; colours by class."""
-    axes.imshow(image.permute(1, 2, 0).numpy())  # [H, W, 3]
+    """An image uint8 ``[3, H, W]`` with boxes ``[N, 4]``, each its class, score; colours by class.
+
+    Raises:
+        TypeError, ValueError: another image; see also :func:`detseg.boxes.check_boxes`; a label or score too many or
+            too few, or a label without a name.
+    """
+    _check_image(image)
+    check_boxes(boxes)
+    for name, values in (("labels", labels), ("scores", scores)):
+        if values is not None and values.shape != (len(boxes),):
+            raise ValueError(f"{name} must be [{len(boxes)}], one for each box, got {list(values.shape)}")
+    axes.imshow(image.cpu().permute(1, 2, 0).numpy())  # [H, W, 3]
     axes.set_axis_off()
     names = labels.tolist() if labels is not None else [0] * len(boxes)
+    if classes and names and not 0 <= max(names) < len(classes):
+        raise ValueError(
+            f"label {max(names)} has no name: there are {len(classes)} classes, {', '.join(classes)}"
+        )
     for index, ((x1, y1, x2, y2), name) in enumerate(zip(boxes.tolist(), names, strict=True)):
         colour = CLASS_COLOURS[name % len(CLASS_COLOURS)]
         # imshow puts the centre of pixel 0 at 0; boxes count from the pixel's edge
@@ -68,6 +85,11 @@ def show_scenes(
     """
     if len(images) != len(found) or not images:
         raise ValueError(f"one set of detections for each image: got {len(images)} images, {len(found)} sets")
+    for name, given in (("truth", truth), ("titles", titles)):
+        if given is not None and len(given) != len(images):
+            raise ValueError(f"{name} must have one entry for each of {len(images)} images, got {len(given)}")
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     side = min(9.2 / columns, 3.6)  # inches
@@ -94,9 +116,11 @@ def show_scenes(
 
 def show_coverage(image: Tensor, proposals: Tensor) -> Picture:
     """A scene, and beside it how many proposals ``[N, 4]`` cover each of its pixels."""
+    _check_image(image)
+    check_boxes(proposals, "proposals")
     height, width = image.shape[1:]
     counts = torch.zeros(height, width, dtype=torch.long)
-    for x1, y1, x2, y2 in proposals.round().long().tolist():
+    for x1, y1, x2, y2 in clip_boxes(proposals, (height, width)).float().round().long().tolist():
         counts[y1:y2, x1:x2] += 1
     figure = new_figure(7.4, 3.2)
     left, right = figure.subplots(1, 2)
@@ -116,6 +140,14 @@ def show_coverage(image: Tensor, proposals: Tensor) -> Picture:
         f"Left: a farm scene with the best {SOME} of its {len(proposals)} proposals. Right: how many proposals "
         f"cover each pixel: {counts.float().mean():.0f} on average and {counts.max()} at row {row}, column {column}.",
     )
+
+
+def _check_image(image: Tensor) -> None:
+    check_tensors(image=image)
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != 3:
+        raise ValueError(
+            f"image must be uint8 [3, H, W], got {image.dtype} {list(image.shape)}: take it before it is normalised"
+        )
 
 
 def _count(labels: Tensor, classes: Sequence[str]) -> str:

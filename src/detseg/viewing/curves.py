@@ -19,6 +19,8 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
     """L2 (half the square) and smooth L1 over d = pred - target, their slopes, and the values at one d."""
     if beta <= 0:
         raise ValueError(f"beta must be above 0 to draw smooth L1; got {beta}")
+    if not -5 <= difference <= 5:
+        raise ValueError(f"difference must lie on the drawn axis, -5 to 5; got {difference}")
     d = torch.linspace(-5, 5, 1001)  # in steps of 0.01
     l2, l2_slope = d**2 / 2, d
     smooth, smooth_slope = _smooth(d, beta), (d / beta).clamp(-1, 1)
@@ -56,6 +58,8 @@ def show_losses(beta: float = 1.0, difference: float = 3.0) -> Picture:
 
 def show_training(history: Mapping[str, Sequence[float]], smooth: int = 20) -> Picture:
     """The losses of a training run over its steps, as means over the last ``smooth`` steps."""
+    if smooth < 1:
+        raise ValueError(f"smooth must be at least 1 step, got {smooth}")
     figure = new_figure(7.0, 2.9)
     axes = figure.subplots()
     ends = []

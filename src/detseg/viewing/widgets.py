@@ -55,6 +55,8 @@ def explore_roi_bins(
     features: Tensor, roi: tuple[int, int, int, int] = (25, -10, 60, 30), spatial_scale: float = 1 / 8
 ) -> Explorer:
     """Move the corners of a RoI over a map ``[H, W]`` and choose the bins; see cells, bins and maxima."""
+    if features.dim() != 2:
+        raise ValueError(f"features must be one map [H, W], got {list(features.shape)}")
     height, width = features.shape
     far_x, far_y = round(width / spatial_scale), round(height / spatial_scale)
 

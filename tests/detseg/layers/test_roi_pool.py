@@ -196,7 +196,7 @@ def test_round_half_away():
     [
         ({"features": torch.zeros(2, 3, 4)}, ValueError, r"features must be \[N, C, H, W\]"),
         ({"features": torch.zeros(1, 3, 0, 4)}, ValueError, "H, W > 0"),
-        ({"features": torch.zeros(1, 3, 4, 5, dtype=torch.int64)}, TypeError, "floating-point"),
+        ({"features": torch.zeros(1, 3, 4, 5, dtype=torch.int64)}, TypeError, "floating point"),
         ({"features": [1]}, TypeError, "list"),
         ({"rois": torch.zeros(2, 4)}, ValueError, r"rois must be \[N, 5\]"),
         ({"rois": torch.tensor([[0, 0, NAN, 1, 1]])}, ValueError, r"rois\[0\] is not finite"),

@@ -146,13 +146,13 @@ def test_bad_batches_are_named():
     detector = model()
     with pytest.raises(TypeError, match="normalise"):
         detector.predict(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [BOXES[0]])
-    with pytest.raises(ValueError, match="N > 0"):
+    with pytest.raises(ValueError, match="N, H, W > 0"):
         detector.predict(torch.zeros(0, 3, 8, 8), [])
     with pytest.raises(ValueError, match="2 images, but proposals of 1"):
         detector.predict(images(), proposals()[:1])
-    with pytest.raises(ValueError, match=r"proposals of image 1 must be \[P, 4\]"):
+    with pytest.raises(ValueError, match=r"proposals of image 1 must be \[N, 4\]"):
         detector.predict(images(), [BOXES[0], torch.zeros(4)])
-    with pytest.raises(ValueError, match="image 0 hold NaN"):
+    with pytest.raises(ValueError, match=r"proposals of image 0\[0\] is not finite"):
         detector.predict(images(), [BOXES[0] * float("nan"), BOXES[1]])
 
 

@@ -138,6 +138,11 @@ def test_the_recipe_knows_an_edited_function():
     assert model().recipe == model().recipe
     assert model(joint_loss=joint).recipe != model().recipe
 
+    def other_anchors(*args):
+        return cell_anchors(*args)
+
+    assert model(cell_anchors=other_anchors).recipe != model().recipe
+
 
 def test_bad_batches_are_named():
     with pytest.raises(TypeError, match="normalise"):

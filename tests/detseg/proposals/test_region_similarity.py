@@ -17,8 +17,8 @@ def test_worked_by_hand():
     a = region([0.5, 0.5, 0.0], [1.0, 0.0], 6, [0.0, 0.0, 4.0, 2.0])
     b = region([0.25, 0.25, 0.5], [0.25, 0.75], 4, [3.0, 1.0, 5.0, 4.0])
     # colour 0.5, texture 0.25, size 1 - 10 / 100, fill 1 - (20 - 10) / 100
-    assert region_similarity(a, b, 100).item() == pytest.approx(0.5 + 0.25 + 0.9 + 0.9)
-    assert region_similarity(b, a, 100).item() == region_similarity(a, b, 100).item()
+    assert region_similarity(a, b, 100) == pytest.approx(0.5 + 0.25 + 0.9 + 0.9)
+    assert region_similarity(b, a, 100) == region_similarity(a, b, 100)
 
 
 def test_bad_input_is_named():
