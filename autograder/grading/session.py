@@ -14,6 +14,7 @@ from autograder.exercises import UnknownExercise, load
 from autograder.isolation.channel import Late
 from autograder.isolation.protocol import ProtocolError
 from autograder.isolation.warm import Child, Zygote, ZygoteError
+from autograder.isolation.withheld import operators_fitting
 from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
 
 from .files import Files
@@ -24,7 +25,7 @@ from .replies import blame, outcome_of, outputs, shown
 from .result import Result, from_outcome
 
 MOST_BYTES = 2**20  # of an answer to this process, which has more to lose than the confined ones
-HAND_OVER_SECONDS = 30.0  # for all files; what is slow here is the machine
+PREPARE_SECONDS = 30.0  # for a new process; what is slow here is the machine
 
 
 class _Process:
@@ -60,6 +61,8 @@ class Session:
         self._end = time.monotonic() + limits.submission
         self._defined: list[int] = []  # cells a new process must run again
         self._culprits: dict[int, tuple[str, str]] = {}  # cell -> status and reason
+        self._all_answers = _answers_in_torch(notebook)
+        self._withheld = self._all_answers  # from the next student process
         self._student = _Process(graders.student)
         self._checker = _Process(graders.checker)
 
@@ -123,19 +126,35 @@ class Session:
         return from_outcome(outcome, name, possible, time.monotonic() - started)
 
     def _check(self, name: str) -> dict[str, Any]:
-        """Lend the checker the socket to the student process, take its outcome."""
+        """The checker's outcome of an exercise."""
+        answer = self._lend(name)
+        if "withheld" in answer:  # for another exercise's sake: here it may be used
+            self._student.end()
+            self._withheld = load(name).delegates
+            try:
+                self._ensure_student()
+                answer = self._lend(name)
+            finally:
+                self._student.end()
+                self._withheld = self._all_answers
+        outcome = outcome_of(answer, name)
+        if answer.get("alive") is not True:
+            self._student.end()
+        return outcome
+
+    def _lend(self, name: str) -> dict[str, Any]:
+        """Lend the checker the socket to the student process, take its answer."""
         checker, order = self._checker.start(), f"{name}\nTrue\n{self._seed}".encode()
         try:
             socket.send_fds(checker.connection, [order], [self._student.start().connection.fileno()])
             seconds = self._left(self._limits.exercise)
             answer = checker.channel.receive(seconds, MOST_BYTES, tensors=False)
-            outcome = outcome_of(answer, name)
+            if type(answer) is not dict:
+                raise ProtocolError("the checker's answer is none")
         except (ProtocolError, OSError) as error:
             self._checker.end()
             raise error if isinstance(error, ProtocolError) else ProtocolError("no check was made") from error
-        if answer["alive"] is not True:
-            self._student.end()
-        return outcome
+        return answer
 
     def _answers(self, index: int, name: str) -> list[int]:
         """The solution cells a graded cell is about: those of its exercise, else those since the last graded cell."""
@@ -176,7 +195,7 @@ class Session:
         """A living student process in which all earlier definitions have run, except those at fault."""
         while self._student.child is None and not self._spent():
             self._student.start()
-            self._hand_over()
+            self._prepare()
             for index in [i for i in self._defined if i not in self._culprits and i != but]:
                 try:
                     self._run(index)
@@ -185,20 +204,30 @@ class Session:
                     self._student.end()
                     break
 
-    def _hand_over(self) -> None:
-        """Put the files into the folder of a process that has run nothing yet: a failure is not the learner's."""
-        if self._files:
-            files = [[name, _tensor(content)] for name, content in self._files.items()]
-            try:
-                self._ask("files", HAND_OVER_SECONDS, files=files)
-            except ProtocolError as error:
-                raise ZygoteError(f"files could not be handed to a process: {error}") from error
+    def _prepare(self) -> None:
+        """Withhold the answers, hand over the files, before anything has run: a failure is not the learner's."""
+        try:
+            self._ask("withhold", PREPARE_SECONDS, operators=list(operators_fitting(self._withheld)))
+            if self._files:
+                files = [[name, _tensor(content)] for name, content in self._files.items()]
+                self._ask("files", PREPARE_SECONDS, files=files)
+        except ProtocolError as error:
+            raise ZygoteError(f"a process could not be made ready: {error}") from error
 
     def _left(self, seconds: float) -> float:
         return min(seconds, max(self._end - time.monotonic(), 1.0))
 
     def _spent(self) -> bool:
         return time.monotonic() > self._end
+
+
+def _answers_in_torch(notebook: NotebookNode) -> tuple[str, ...]:
+    """Name patterns of all functions that are an exercise of this notebook."""
+    patterns: set[str] = set()
+    for cell in filter(is_grade, notebook.cells):
+        with contextlib.suppress(UnknownExercise):
+            patterns.update(load(exercise_name(grade_id(cell) or "")).delegates)
+    return tuple(sorted(patterns))
 
 
 def _tensor(content: bytes) -> torch.Tensor:

@@ -13,7 +13,7 @@ from ..checking.outcome import Outcome
 from ..exercises import load, names
 from .channel import Channel
 from .protocol import ProtocolError
-from .remote import ProcessEnded, RemoteFunction
+from .remote import ProcessEnded, RemoteFunction, Withheld, answers_of
 
 
 def serve(connection: socket.socket) -> None:
@@ -28,8 +28,12 @@ def serve(connection: socket.socket) -> None:
             return
         with socket.socket(fileno=descriptors[0]) as student:
             name, hidden, seed = os.fsdecode(order).split("\n")
-            outcome, alive = check_remotely(Channel(student), name, hidden == "True", int(seed))
-        Channel(connection).send({"outcome": outcome.as_dict(), "alive": alive})
+            try:
+                outcome, alive = check_remotely(Channel(student), name, hidden == "True", int(seed))
+                answer = {"outcome": outcome.as_dict(), "alive": alive}
+            except Withheld as missing:
+                answer = {"withheld": str(missing)}
+        Channel(connection).send(answer)
 
 
 def warm_up() -> None:
@@ -40,10 +44,14 @@ def warm_up() -> None:
 
 
 def check_remotely(channel: Channel, name: str, hidden: bool, seed: int) -> tuple[Outcome, bool]:
-    """The outcome of an exercise, and whether the student process can go on."""
+    """The outcome of an exercise, and whether the student process can go on.
+
+    Raises:
+        Withheld: the answer calls what was taken out of the student process for the sake of another exercise.
+    """
     exercise = load(name)
     try:
-        function = RemoteFunction(channel, name)
+        function = RemoteFunction(channel, name, answers_of(exercise))
     except (ProcessEnded, ProtocolError) as error:
         return Outcome(name, "crashed", 0.0, exercise.points, str(error), seed=seed, hidden=hidden), False
     if function.kind != "function":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -23,6 +24,10 @@ class ProcessEnded(Exception):
     """The student process went away, or no longer speaks the protocol."""
 
 
+class Withheld(BaseException):
+    """The function needs something that is withheld for the sake of another exercise; the message names it."""
+
+
 class RemoteFunction:
     """A function of the student process.
 
@@ -30,9 +35,16 @@ class RemoteFunction:
     over there is tracked here, and its backward pass asks the student process for the vector-Jacobian product.
     """
 
-    def __init__(self, channel: Channel, name: str) -> None:
-        """Ask what stands under ``name`` over there."""
+    def __init__(self, channel: Channel, name: str, forbidden: tuple[str, ...] | None = None) -> None:
+        """Ask what stands under ``name`` over there.
+
+        Args:
+            channel: to the student process.
+            name: of the function.
+            forbidden: name patterns; a call of something withheld that fits none of them raises `Withheld`.
+        """
         self._channel = channel
+        self._forbidden = forbidden
         self._watched: tuple[str, ...] = ()
         self.__name__ = name
         self._lost: BaseException | None = None
@@ -53,7 +65,10 @@ class RemoteFunction:
             watch=list(self._watched),
         )
         print(plain(reply.get("printed"), PRINTED), end="")
-        self.found = self.found or " ".join(plain(reply.get("called"), 200).split()) or None
+        if called := " ".join(plain(reply.get("called"), 200).split()):
+            if self._forbidden is not None and not any(fnmatchcase(called, f) for f in self._forbidden):
+                raise Withheld(called)
+            self.found = self.found or called
         if reply.get("error") is not None:
             raise _exception(reply["error"])
         _write_back(arguments, reply.get("after"))
@@ -73,7 +88,7 @@ class RemoteFunction:
 
     def watch(self, exercise: Exercise) -> RemoteFunction:
         """Within ``with function.watch(exercise):``, calls of what the exercise forbids are noted in ``found``."""
-        self._watched = (*exercise.delegates, f"{exercise.oracle.__module__}.{exercise.oracle.__qualname__}")
+        self._watched = answers_of(exercise)
         self.found = None
         return self
 
@@ -115,6 +130,11 @@ class RemoteFunction:
     def alive(self) -> bool:
         """Whether the student process still answers."""
         return self._lost is None
+
+
+def answers_of(exercise: Exercise) -> tuple[str, ...]:
+    """Name patterns of the functions that are the exercise's answer."""
+    return (*exercise.delegates, f"{exercise.oracle.__module__}.{exercise.oracle.__qualname__}")
 
 
 class _Attach(torch.autograd.Function):

@@ -6,6 +6,7 @@ jail does: whatever answers here is only a value that the checker compares.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import contextlib
 import inspect
@@ -13,6 +14,7 @@ import io
 import linecache
 import socket
 import sys
+import tempfile
 import traceback
 import types
 from collections.abc import Iterator
@@ -26,13 +28,16 @@ from ..checking import device as devices
 from ..checking.delegation import CallWatch
 from .channel import Channel
 from .protocol import ProtocolError, encode
+from .withheld import NotHere, withhold
 
 PRINTED = 20_000  # characters kept of what a cell prints
+WITHHELD_PACKAGES = ("torchvision", "pycocotools")  # of those a learner has
 FOREVER = 10**6  # seconds: the grader's deadlines count, not ours
 
 
 def serve(connection: socket.socket) -> None:
     """Answer requests until the other side hangs up."""
+    tempfile.tempdir = None  # to be found anew: where the zygote would have written, nobody can
     channel = Channel(connection)
     student = _Student()
     while True:
@@ -51,6 +56,7 @@ def serve(connection: socket.socket) -> None:
 def warm_up() -> None:
     """Use once what is slow at its first use."""
     _plain_python("1")
+    withhold([])
     with devices.device_mode():
         tensor = devices.to_device(torch.ones(4, 4)).requires_grad_()
         (tensor @ tensor).sum().backward()
@@ -68,6 +74,12 @@ class _Student:
         sys.modules["__main__"] = self.module
         self._last: tuple[list[Tensor], list[Tensor]] = ([], [])
         self._on_device = False
+        self._called: list[str] = []
+
+    def do_withhold(self, operators: list[str]) -> dict[str, Any]:
+        """Take torch's own answers out of this process; nothing of the learner's has run yet."""
+        self._called = withhold(operators)
+        return {}
 
     def do_files(self, files: list[tuple[str, Tensor]]) -> dict[str, Any]:
         """Write files (name and bytes) into the working folder, where ``import`` finds them."""
@@ -90,7 +102,20 @@ class _Student:
 
     def _execute(self, label: str, source: str) -> None:
         linecache.cache[label] = (len(source), None, source.splitlines(keepends=True), label)
-        exec(compile(source, label, "exec"), self.module.__dict__)
+        todo = ast.parse(source, label)
+        missing: Exception | None = None
+        while todo.body:
+            try:
+                exec(compile(todo, label, "exec"), self.module.__dict__)
+                break
+            except Exception as error:
+                if not _is_withheld(error):
+                    raise
+                # a comparison with torchvision's answer, say: what the cell defines below it still counts
+                missing = missing or error
+                todo.body = _after(todo.body, _line_of(error, label))
+        if missing is not None:
+            raise missing
 
     def do_describe(self, name: str) -> dict[str, Any]:
         """What stands under a name: "missing", "class", "function" (with its parameters) or "other"."""
@@ -116,6 +141,7 @@ class _Student:
         error = value = None
         leaves: list[Tensor] = []
         seen = CallWatch(watch)
+        self._called.clear()
         with _captured() as printed, self._device_mode():
             for position in gradient_of:
                 arguments[position].requires_grad_()
@@ -134,7 +160,7 @@ class _Student:
             "tracked": [leaf.requires_grad for leaf in leaves],
             "error": error,
             "printed": printed.getvalue(),
-            "called": seen.found,
+            "called": seen.found or next(iter(self._called), None),
             "after": [argument if isinstance(argument, (Tensor, list)) else None for argument in arguments],
         }
 
@@ -161,6 +187,29 @@ class _NoMagic:
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **options: None
+
+
+def _is_withheld(error: Exception) -> bool:
+    """Whether something was missing that is there when the learner runs the notebook."""
+    if isinstance(error, ModuleNotFoundError):
+        return (error.name or "").partition(".")[0] in WITHHELD_PACKAGES
+    return isinstance(error, NotHere)
+
+
+def _after(statements: list[ast.stmt], line: int) -> list[ast.stmt]:
+    """The statements that begin below a line, and what holds for all of them."""
+    return [
+        statement
+        for statement in statements
+        if statement.lineno > line
+        or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+    ]
+
+
+def _line_of(error: Exception, label: str) -> int:
+    """Where a cell's own statement stopped."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == label]
+    return lines[0] or 0
 
 
 def _plain_python(source: str) -> str:

@@ -46,7 +46,7 @@ def __getattr__(name):
 # what the student process is made of, relative to the autograder package
 _RUNTIME = (
     "isolation/__init__.py", "isolation/zygote.py", "isolation/jail.py", "isolation/linux.py", "isolation/seccomp.py",
-    "isolation/student.py", "isolation/protocol.py", "isolation/channel.py",
+    "isolation/student.py", "isolation/protocol.py", "isolation/channel.py", "isolation/withheld.py",
     "checking/delegation.py", "checking/device.py", "checking/pretend_gpu.py",
 )  # fmt: skip
 

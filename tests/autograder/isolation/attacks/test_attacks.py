@@ -144,7 +144,6 @@ def _digest(root):
     }
 
 
-@pytest.mark.xfail(strict=True, reason="known gap: torch's own functions cannot be taken out of torch")
 @pytest.mark.parametrize("how", ["sys.setprofile(None)", "threading.Thread"])
 def test_a_determined_call_of_the_answer_is_noticed(how, graders, small):
     call = "torch.nn.functional.smooth_l1_loss(p, t, beta=beta, reduction='none')"
