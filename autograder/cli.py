@@ -120,6 +120,34 @@ def grade(
 
 
 @app.command()
+def originality(
+    lab: Annotated[str, typer.Argument(help="Name of the lab; it must be graded.")],
+    least: Annotated[float, typer.Option(min=0, max=1, help="How alike the pairs listed are at least.")] = 0.6,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the pairs into this file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the pairs as JSON.")] = False,
+    root: Root = HERE,
+) -> None:
+    """List answers that are alike, and those like the library's own: to look at, it changes no points."""
+    from dataclasses import asdict
+
+    from autograder.reporting.class_originality import compare_class, originality_table, write_csv
+
+    try:
+        pairs = compare_class(root.resolve(), lab, least)
+    except ValueError as error:
+        raise _fail(str(error)) from None
+    if csv is not None:
+        with csv.open("w", newline="", encoding="utf-8") as file:
+            write_csv(pairs, file)
+    if json:
+        typer.echo(jsonlib.dumps([asdict(pair) for pair in pairs], indent=1))
+    elif pairs:
+        _console().print(originality_table(pairs, f"{lab}: answers that are alike"))
+    else:
+        typer.echo("no answers are that much alike")
+
+
+@app.command()
 def demo(
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 2,
     step: Annotated[list[int] | None, typer.Option(help="Only this step (may be repeated).")] = None,
