@@ -9,6 +9,7 @@ from rich.text import Text
 
 from autograder.grading.result import Result
 from autograder.grading.submission import Report
+from autograder.isolation.text import plain
 
 _WORDS = {"not_attempted": "not attempted", "delegated": "delegates", "timed_out": "timed out"}
 
@@ -31,7 +32,7 @@ def class_table(reports: Sequence[Report], title: str, wide: bool = True) -> Tab
         results = {result.exercise: result for result in report.results}
         cells = [_cell(results.get(name), wide) for name in exercises]
         total = f"{report.points:.1f}" if report.results else "-"
-        table.add_row(report.student, *cells, total, str(len(report.repairs) or ""))
+        table.add_row(Text(one_line(report.student)), *cells, total, str(len(report.repairs) or ""))
     return table
 
 
@@ -44,7 +45,12 @@ def remarks(reports: Sequence[Report], wide: bool = True) -> list[str]:
             wrong = [result for result in report.results if result.status != "correct"]
             lines += [f"{report.student}: {result.exercise}: {_why(result)}" for result in wrong]
         lines += [f"{report.student}: repaired: {repair}" for repair in report.repairs]
-    return lines
+    return [one_line(line) for line in lines]
+
+
+def one_line(text: str) -> str:
+    """A line for the terminal, with nothing in it that would steer one: it may hold a learner's words."""
+    return " ".join(plain(text, 400).split())
 
 
 def _why(result: Result) -> str:
@@ -59,5 +65,6 @@ def _cell(result: Result | None, wide: bool) -> Text:
     if result.status == "correct":
         return Text(f"{points} ✓", style="green")
     return Text(
-        f"{points} {_why(result)}" if wide else f"{points} ✗", style="yellow" if result.points else "red"
+        f"{points} {plain(_why(result), 100)}" if wide else f"{points} ✗",
+        style="yellow" if result.points else "red",
     )

@@ -63,3 +63,19 @@ def test_points_are_a_share_of_what_the_cell_is_worth(points, possible, expected
 def test_results_survive_json():
     result = REPORTS[1].results[0]
     assert Result.from_dict(result.as_dict()) == result
+
+
+def test_a_learner_s_words_are_only_text(capsys):
+    """Names of folders and files, texts of errors: no markup of rich's (which could fail), no escapes."""
+    words = "[/x] [red]a[/red] [link=http://evil]b[/link]\x1b[2J\x07\u202e\r\nc"
+    wrong = Result("nms", 0.0, 6.0, "incorrect", misconception=words, case=words)
+    reports = [Report(words, (wrong,), repairs=(words,)), Report("eve", problem=words)]
+    for wide in (True, False):
+        console = Console(width=200, file=open("/dev/null", "w"), record=True)  # noqa: SIM115
+        console.print(class_table(reports, "the class", wide))
+        for line in remarks(reports, wide):
+            console.print(f"  {line}", highlight=False, markup=False)
+        text = console.export_text(styles=True, clear=False)
+        assert "[/x] [red]a[/red] [link=http://evil]b[/link]" in console.export_text()
+        assert not set("\x07\u202e\r") & set(text)
+        assert "\x1b[2J" not in text
