@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-from .cells import defined, grade_id, is_grade, is_skipped, is_solution, plain_text, recovery
+from .cells import defined, essence, grade_id, is_grade, is_skipped, is_solution, recovery
 
 MOST_PARTS = 30  # cells, texts between them included, that one function is split over
 
@@ -17,13 +17,14 @@ Section = tuple[str, str]  # "exercise" or "check", and its name
 _STRING = re.compile(
     r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
 )
+_CHECK_CALL = re.compile(r"check\((\w+)")
 _RETURN = re.compile(r"^[ \t]+(?:return|yield|raise)\b", re.MULTILINE)
 
 
 def restore_boundaries(cells: Sequence[Any], released: Sequence[Any]) -> tuple[list[Any], list[str]]:
     """The cells of a submission, cut and joined as in the release, and one line for each change."""
     names = {name for cell in released if is_solution(cell) or is_grade(cell) for name in _names(cell)}
-    skipped = [cell.source for cell in released if is_skipped(cell)]
+    skipped = [cell for cell in released if is_skipped(cell)]
     report: list[str] = []
     cut: list[Any] = []
     for cell in cells:
@@ -47,13 +48,13 @@ def _section(line: str, names: set[str]) -> Section | None:
 # --- merged cells ----------------------------------------------------------------------------------------
 
 
-def _cut(cell: Any, names: set[str], skipped: Iterable[str], report: list[str]) -> list[Any]:
+def _cut(cell: Any, names: set[str], skipped: Iterable[Any], report: list[str]) -> list[Any]:
     """The parts of a cell in which several cells of the release were merged; else the cell itself."""
     if cell.cell_type == "markdown" and "```" in cell.source:
         return [cell]  # code shown in a text
     lines = cell.source.splitlines()
     places, sections = _beginnings(lines, names)
-    places |= _parts_not_run(cell.source, skipped)
+    places |= _parts_not_run(cell, skipped)
     starts = sorted(places & set(range(1, len(lines))))
     if not starts:
         return [cell]
@@ -75,6 +76,9 @@ def _beginnings(lines: list[str], names: set[str]) -> tuple[set[int], list[Secti
     sections: list[Section] = []
     for number, line in enumerate(lines):
         found = _section(line, names)
+        call = _CHECK_CALL.match(line)
+        if not sections and call and call[1] in names:
+            found = "check", call[1]  # behind an answer it is the learner's own
         if found is None or (sections and found == sections[-1]):
             continue
         if sections:
@@ -85,15 +89,15 @@ def _beginnings(lines: list[str], names: set[str]) -> tuple[set[int], list[Secti
     return places, sections
 
 
-def _parts_not_run(source: str, skipped: Iterable[str]) -> set[int]:
+def _parts_not_run(cell: Any, skipped: Iterable[Any]) -> set[int]:
     """First lines of, and behind, the training and demo cells that stand whole in a larger cell."""
     places = set()
     for part in skipped:
-        start = source.find(part)
-        at_line = start == 0 or source[start - 1 : start] == "\n"
-        if start >= 0 and at_line and plain_text(source) != plain_text(part):
-            first = source.count("\n", 0, start)
-            places |= {first, first + part.count("\n") + 1}
+        start = cell.source.find(part.source)
+        at_line = start == 0 or cell.source[start - 1 : start] == "\n"
+        if start >= 0 and at_line and essence(cell) != essence(part):
+            first = cell.source.count("\n", 0, start)
+            places |= {first, first + part.source.count("\n") + 1}
     return places
 
 
@@ -122,30 +126,35 @@ def _join(cells: list[Any], names: set[str], report: list[str]) -> list[Any]:
 def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]:
     """Numbers of the cells that go on with the exercise in the cell at ``position``."""
     first = cells[position].source
-    if not any(_section(line, names) for line in first.splitlines()):
+    if not _has_section(first, names):
         return []
     rest: list[int] = []
+    so_far = first
     for number in range(position + 1, min(position + MOST_PARTS, len(cells))):
         source = cells[number].source
         if cells[number].cell_type != "code" or not source.strip():
             continue
-        so_far = "\n".join([first, *(cells[n].source for n in rest)])
-        if not (_indented(source) or _unfinished(so_far)):
+        if _has_section(source, names) or not (_is_indented(source) or _is_open(so_far)):
             break
         rest.append(number)
+        so_far = f"{so_far}\n{source}"
     # A cell that is indented as a whole runs by itself in Jupyter. It is a rest only if the function lacks its end.
-    added = "\n".join(cells[number].source for number in rest)
-    return rest if _unfinished(first) or _RETURN.search(added) or not _RETURN.search(first) else []
+    lacked = _is_open(first) or _RETURN.search(so_far[len(first) :]) or not _RETURN.search(first)
+    return rest if lacked and not _is_open(so_far) else []
 
 
-def _indented(source: str) -> bool:
+def _has_section(source: str, names: set[str]) -> bool:
+    return any(_section(line, names) for line in source.splitlines())
+
+
+def _is_indented(source: str) -> bool:
     lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
     return bool(lines) and lines[0][0] in " \t"
 
 
-def _unfinished(source: str) -> bool:
-    """Whether the code stops in the middle: an open bracket, a block without its body, a lone decorator."""
+def _is_open(source: str) -> bool:
+    """Whether the code stops where anything may follow: in a bracket, behind a backslash or a decorator."""
     code = _STRING.sub(lambda found: '""' if found[0][0] != "#" else "", source)
     last = next((line.rstrip() for line in reversed(code.splitlines()) if line.strip()), "")
     brackets = sum(code.count(mark) for mark in "([{") - sum(code.count(mark) for mark in ")]}")
-    return brackets > 0 or last.endswith((":", "\\")) or last.startswith("@")
+    return brackets > 0 or last.endswith("\\") or last.startswith("@")

@@ -69,9 +69,12 @@ def defined(source: str) -> list[str]:
     return _DEFINITION.findall(source)
 
 
-def plain_text(source: str) -> str:
-    """A source without the blanks and line ends that tools add and take away."""
-    return "\n".join(line.rstrip() for line in source.strip().splitlines())
+def essence(cell: Any) -> str:
+    """What a cell says, without what tools add and take away: blanks at ends of lines, empty lines, comment lines."""
+    lines = [line.rstrip() for line in cell["source"].splitlines() if line.strip()]
+    if cell["cell_type"] == "code":
+        lines = [line for line in lines if not line.startswith("#")]
+    return "\n".join(lines)
 
 
 def stable_id(cell: Any, taken: set[str]) -> str:

@@ -154,7 +154,9 @@ def _other_lab(candidate: _Candidate, release: Path) -> str:
     if lab and lab != mine:
         return f"{candidate.name} is {_spoken(lab)}, handed in as {_spoken(mine)}: hand in the notebook of {mine}"
     about = "".join(f"; {repair}" for repair in candidate.repairs)
-    return f"{candidate.name} holds none of the exercises of {_spoken(mine)}: hand in the notebook again{about}"
+    return (
+        f"{candidate.name} holds none of the exercises of {_spoken(mine)}: hand in the notebook again{about}"
+    )
 
 
 def _spoken(lab: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .cells import defined, exercise_name, grade_id, is_grade, is_skipped, is_solution, plain_text, recovery
+from .cells import defined, essence, exercise_name, grade_id, is_grade, is_skipped, is_solution, recovery
 
 SIMILAR = 0.5  # share of its lines that a cell of the release must have in common with a submitted one
 
@@ -94,6 +94,7 @@ def _claims(wanted: Sequence[Any], cells: Sequence[Any]) -> dict[int, dict[int, 
     }
     by_mark = {mark: n for n, anchor in enumerate(wanted) if (mark := grade_id(anchor))}
     by_id = {anchor["id"]: n for n, anchor in enumerate(wanted)}
+    by_code = {essence(anchor): n for n, anchor in enumerate(wanted) if is_check(anchor)}
     claims: dict[int, dict[int, str]] = {}
     for position, cell in enumerate(cells):
         line, mark = recovery(cell.source), grade_id(cell)
@@ -106,9 +107,10 @@ def _claims(wanted: Sequence[Any], cells: Sequence[Any]) -> dict[int, dict[int, 
         numbers = [number for number in by_text if number is not None]
         ways = {
             "grade id": by_mark.get(mark or ""),
-            "cell id": by_id.get(cell["id"]),
+            "cell id": by_id.get(cell["id"]) if _shares_a_line(cell, by_id, wanted) else None,
             "comment line": by_text[0] if by_text else None,
             "definition": numbers[0] if numbers else None,
+            "text": by_code.get(essence(cell)),
         }
         numbers += [number for number in ways.values() if number is not None]
         if numbers:
@@ -132,7 +134,13 @@ def _answer(anchor: Any, positions: list[int], cells: Sequence[Any], check: int)
 
 
 def _is_written(cell: Any, anchor: Any) -> bool:
-    return plain_text(cell.source) != plain_text(anchor.source)
+    return essence(cell) != essence(anchor)
+
+
+def _shares_a_line(cell: Any, by_id: dict[str, int], wanted: Sequence[Any]) -> bool:
+    """Whether a cell has anything of the wanted one with its id: some tools give ids anew."""
+    number = by_id.get(cell["id"])
+    return number is not None and any(len(line) > 9 for line in _lines(cell) & _lines(wanted[number]))
 
 
 def _lines(cell: Any) -> set[str]:

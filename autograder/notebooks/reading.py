@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import re
 from typing import Any
@@ -11,7 +12,7 @@ from nbformat import NotebookNode
 
 from .cells import recovery
 from .normalise import NoNotebook, normalise
-from .skim import TooMuch, skim
+from .skim import Skimmed, TooMuch, skim
 
 LARGEST = 256 * 2**20  # bytes of a file
 LARGEST_TEXT = 48 * 2**20  # bytes without the outputs
@@ -26,9 +27,6 @@ _KINDS = {
     b"\xff\xd8\xff": "a picture",
 }
 _HTML = re.compile(rb"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
-_CONFLICT = re.compile(
-    rb"^<<<<<<< [^\n]*\n(.*?)(?:^\|\|\|\|\|\|\| [^\n]*\n.*?)?^=======\r?\n.*?^>>>>>>> [^\n]*\n", re.M | re.S
-)
 _SCRIPT_CELL = re.compile(r"^# (?:%%.*|In ?\[.*\]:?|<codecell>)$", re.MULTILINE)
 
 
@@ -100,39 +98,52 @@ def _script(raw: bytes) -> dict[str, Any] | None:
 
 def _json(raw: bytes, name: str, repairs: list[str]) -> Any:
     """The parsed file; of a damaged one its whole cells."""
-    if raw.find(b"\n<<<<<<< ") >= 0:
-        raw = _CONFLICT.sub(rb"\1", raw)
+    if b"\n<<<<<<< " in raw:
+        raw = _first_version(raw)
         repairs.append("an unresolved merge was in the file; the first of the two versions was taken")
     try:
         skimmed = skim(raw)
+        if len(skimmed.whole) > LARGEST_TEXT:
+            raise TooMuch(f"more than {LARGEST_TEXT >> 20} MB besides its outputs")
+        try:
+            return json.loads(_text(skimmed.whole, repairs), strict=False)
+        except ValueError as error:
+            cells = max(_whole_cells(skimmed), _whole_cells(skim(raw, by_lines=True)), key=len)
+            if not cells:
+                raise Unreadable(_what_is_wrong(raw, name, skimmed.complete, error)) from error
     except TooMuch as error:
         raise Unreadable(
-            f"{name} is not a notebook that can be read: {error}; clear the outputs and save it"
+            f"{name} is not a notebook that can be read: {error}; clear the outputs, take out what is pasted in"
         ) from error
-    if len(skimmed.whole) > LARGEST_TEXT:
-        raise Unreadable(
-            f"{name} has more than {LARGEST_TEXT >> 20} MB besides its outputs: take out what is pasted in"
-        )
-    try:
-        return json.loads(_text(skimmed.whole, repairs), strict=False)
-    except ValueError as error:
-        cells = [cell for piece in skimmed.cells if (cell := _parsed(piece)) is not None]
-        if cells:
-            what = "is damaged" if skimmed.complete else "is cut off"
-            repairs.append(f"{name} {what}; {len(cells)} whole cells were found in it")
-            return {"cells": cells}
-        if not skimmed.complete and raw[:64].lstrip().startswith(b"{"):
-            raise Unreadable(
-                f"{name} is cut off after {len(raw)} bytes, no cell is whole: hand it in again"
-            ) from error
-        where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Unreadable(
-            f"{name} is not a notebook: it is not JSON{where}; download it as .ipynb and hand it in again"
-        ) from error
+    what = "is damaged" if skimmed.complete else "is cut off"
+    repairs.append(f"{name} {what}; {len(cells)} whole cells were found in it")
+    return {"cells": cells}
 
 
-def _parsed(piece: bytes) -> Any:
-    try:
-        return json.loads(_text(piece, []), strict=False)
-    except ValueError:
-        return None
+def _first_version(raw: bytes) -> bytes:
+    """The text without the marks and the second versions of a merge that git could not do."""
+    kept: list[bytes] = []
+    inside = second = False
+    for line in raw.splitlines(keepends=True):
+        if line.startswith((b"<<<<<<< ", b">>>>>>> ")):
+            inside, second = line.startswith(b"<"), False
+        elif inside and line.startswith((b"=======", b"|||||||")):
+            second = True
+        elif not second:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def _what_is_wrong(raw: bytes, name: str, complete: bool, error: ValueError) -> str:
+    if not complete and raw[:64].lstrip().startswith(b"{"):
+        return f"{name} is cut off after {len(raw)} bytes, no cell is whole: hand it in again"
+    where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+    return f"{name} is not a notebook: it is not JSON{where}; download it as .ipynb and hand it in again"
+
+
+def _whole_cells(skimmed: Skimmed) -> list[Any]:
+    cells = []
+    for piece in skimmed.cells:
+        with contextlib.suppress(ValueError):
+            cells.append(json.loads(_text(piece, []), strict=False))
+    return cells

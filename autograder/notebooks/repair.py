@@ -14,7 +14,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from .boundaries import restore_boundaries
-from .cells import SKIP, defined, exercise_name, grade_id, is_skipped, is_solution, plain_text
+from .cells import SKIP, defined, essence, exercise_name, grade_id, is_skipped, is_solution
 from .matching import Match, anchors, is_check, is_imports, match, most_similar
 
 Matches = dict[int, Match]
@@ -63,24 +63,26 @@ def _several_answers(wanted: Sequence[Any], matches: Matches) -> list[str]:
 
 def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) -> list[str]:
     """Cells that claim marks without being the cell of the release, and copies of cells that are not to run (again)."""
-    report = []
+    report, copies = [], 0
     kept = {id(found.cell) for found in matches.values()}
     not_run = [anchor for anchor in wanted if is_skipped(anchor)]
-    stubs = {plain_text(anchor.source): grade_id(anchor) for anchor in wanted if is_solution(anchor)}
+    stubs = {essence(anchor): grade_id(anchor) for anchor in wanted if is_solution(anchor)}
     for cell in notebook.cells:
         if id(cell) in kept:
             continue
         claimed = grade_id(cell)
         cell.metadata = NotebookNode()
-        stub = stubs.get(plain_text(cell.source))
+        stub = stubs.get(essence(cell))
         if stub and cell.cell_type == "code":
             cell.metadata["tags"] = [SKIP]
             report.append(f"{stub}: the empty copy of the cell is left out")
         elif cell.cell_type == "code" and any(most_similar(anchor, [cell]) for anchor in not_run):
             cell.metadata["tags"] = [SKIP]
-            report.append("a copy of a training or demo cell is left out, as the cell itself is")
+            copies += 1
         elif claimed:
             report.append(f"{claimed[:60]}: a second cell with these marks is kept as an ordinary cell")
+    if copies:
+        report.append(f"copies of training and demo cells, {copies} of them, are left out as those cells are")
     return report
 
 
@@ -91,7 +93,7 @@ def _restore(notebook: NotebookNode, cell: Any, anchor: Any) -> list[str]:
         report.append(f"{_label(anchor)}: was a {cell.cell_type} cell, made a {anchor.cell_type} cell again")
         _retype(cell, anchor.cell_type)
     if is_check(anchor) and cell.source != anchor.source:
-        if plain_text(cell.source) != plain_text(anchor.source):
+        if essence(cell) != essence(anchor):
             report.append(f"{_label(anchor)}: the text of the check had been changed")
             if code := _besides(cell.source, anchor.source):
                 extra = copy.deepcopy(cell)

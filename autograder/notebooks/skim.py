@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(_STRING + rb'|[][{}]|"', re.DOTALL)
+_TOKEN_OF_A_LINE = re.compile(rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|"[^\n]*+|[][{}]')
 _BRACKET = re.compile(rb'(?:[^][{}"]++|' + _STRING + rb")*+([][{}])", re.DOTALL)
 _BULKY = {b'"outputs"', b'"widgets"'}
 _QUOTE, _OPEN = b'"'[0], frozenset(b"[{")
@@ -29,8 +30,11 @@ class Skimmed:
     complete: bool  # the file is not cut off
 
 
-def skim(raw: bytes, most: int = 5_000_000, deepest: int = 100) -> Skimmed:
+def skim(raw: bytes, by_lines: bool = False, most: int = 5_000_000, deepest: int = 100) -> Skimmed:
     """The notebook in UTF-8 text ``raw`` without its outputs and its widgets' state.
+
+    With ``by_lines`` a string ends where its line ends, at the latest: a quote too many or too few then costs the cell
+    it is in. (Valid JSON has no line ends in strings, but some tools write them.)
 
     Raises:
         TooMuch: more than ``most`` brackets in one value or outside, or brackets nested deeper than ``deepest``.
@@ -41,14 +45,15 @@ def skim(raw: bytes, most: int = 5_000_000, deepest: int = 100) -> Skimmed:
     position = kept = first = 0  # where to read on; what is not copied yet; the first piece of the open cell
     key_start = key_end = 0
     complete = False
+    tokens = _TOKEN_OF_A_LINE if by_lines else _TOKEN
     for _ in range(2 * most):
-        token = _TOKEN.search(raw, position)
+        token = tokens.search(raw, position)
         if token is None:
             break
         start, position = token.span()
         byte = raw[start]
         if byte == _QUOTE:
-            if position == start + 1:
+            if position == start + 1 and not by_lines:
                 break  # a string without an end
             key_start, key_end = start, position
         elif byte in _OPEN:
