@@ -30,20 +30,21 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     dtype = exact(boxes1, boxes2)
     boxes1, boxes2 = boxes1.to(dtype), boxes2.to(dtype)
     rows = max(1, PAIRS // max(len(boxes2), 1))
-    return torch.cat([pairwise_iou(some, boxes2) for some in boxes1.split(rows)])
+    sides = boxes2.T[:, None, :]  # [4, 1, M]
+    return torch.cat([iou_of_sides(some.T[:, :, None], sides) for some in boxes1.split(rows)])
 
 
-def pairwise_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """:func:`box_iou` itself, for checked boxes and not too many pairs.
+def iou_of_sides(sides1: Tensor, sides2: Tensor) -> Tensor:
+    """:func:`box_iou` itself: boxes as ``[4, ...]``, side by side, whose other dimensions broadcast to the result's.
 
-    One column of the boxes at a time, so no ``[N, M, 2]`` temporary is made, and in place where nothing is lost.
+    One side of the boxes at a time, so no ``[N, M, 2]`` temporary is made, and in place where nothing is lost.
     """
-    left1, top1, right1, bottom1 = boxes1.T[:, :, None].unbind()  # 4 x [N, 1]
-    left2, top2, right2, bottom2 = boxes2.T[:, None, :].unbind()  # 4 x [1, M]
-    width = torch.minimum(right1, right2).sub_(torch.maximum(left1, left2)).clamp_(min=0)  # [N, M]
-    height = torch.minimum(bottom1, bottom2).sub_(torch.maximum(top1, top2)).clamp_(min=0)  # [N, M]
-    intersection = width.mul_(height)  # [N, M]
-    area1 = (right1 - left1) * (bottom1 - top1)  # [N, 1]
-    area2 = (right2 - left2) * (bottom2 - top2)  # [1, M]
-    union = (area1 + area2).sub_(intersection)  # [N, M]
+    left1, top1, right1, bottom1 = sides1.unbind()
+    left2, top2, right2, bottom2 = sides2.unbind()
+    width = torch.minimum(right1, right2).sub_(torch.maximum(left1, left2)).clamp_(min=0)  # [...]
+    height = torch.minimum(bottom1, bottom2).sub_(torch.maximum(top1, top2)).clamp_(min=0)  # [...]
+    intersection = width.mul_(height)  # [...]
+    area1 = (right1 - left1) * (bottom1 - top1)
+    area2 = (right2 - left2) * (bottom2 - top2)
+    union = (area1 + area2).sub_(intersection)  # [...]
     return intersection.div_(union).nan_to_num_(nan=0.0)  # 0 / 0: two boxes without area

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from detseg.boxes.geometry import check_boxes, check_scores
-from detseg.boxes.iou import pairwise_iou
+from detseg.boxes.iou import iou_of_sides
 from detseg.tensors import exact
 
-BLOCK = 384
+BLOCK = 1024
 """How many boxes are settled at once; the result does not depend on it."""
 
 
@@ -36,39 +36,35 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         raise ValueError(f"iou_threshold must be in [0, 1], got {iou_threshold}")
     boxes = boxes.to(exact(boxes))
     order = scores.argsort(descending=True, stable=True)  # [N]
+    if len(boxes) > 1 and torch.less(*boxes[:, :2].double().std(0)):
+        boxes = boxes[:, [1, 0, 3, 2]]  # compared from top to bottom, where they spread more
     kept = order[:0]
     for candidates in order.split(BLOCK):
-        candidates = candidates[~_overlapped(boxes[candidates], boxes[kept], iou_threshold)]
+        free = torch.ones_like(candidates, dtype=torch.bool)
+        free[_overlapping(boxes[kept], boxes[candidates], iou_threshold)[1]] = False
+        free[_overlapping(boxes[candidates], boxes[kept], iou_threshold)[0]] = False
+        candidates = candidates[free]
         kept = torch.cat([kept, candidates[_survivors(boxes[candidates], iou_threshold)]])
     return kept
 
 
-def _overlapped(boxes: Tensor, kept: Tensor, iou_threshold: float, group: int = 48) -> Tensor:
-    """Which boxes ``[B, 4]`` overlap one of the kept ``[K, 4]`` by more than the threshold: bool ``[B]``.
+def _overlapping(boxes: Tensor, others: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
+    """The pairs ``(i, j)``, int64 ``[P]`` each, in which ``others[j]`` starts within ``boxes[i]`` and overlaps it.
 
-    Two boxes with an IoU above t share more than t of the wider one's width, so their left edges are less than
-    (1 - t) of it apart. From left to right, a group of boxes needs to meet only a stretch of the kept ones.
+    Two boxes with an IoU above t share more than t of each one's width. So one that starts within the other, from left
+    to right, does so in its first 1 - t; with the boxes sorted by where they start, few pairs are left to compare.
     """
-    if len(kept) == 0 or len(boxes) == 0:
-        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    kept = kept[kept[:, 0].argsort()]
-    order = boxes[:, 0].argsort()
-    boxes = boxes[order]
     share = 1.001 - iou_threshold  # a little more, for rounding
-    reach, kept_reach = (share * (b[:, 2] - b[:, 0]).amax().double() for b in (boxes, kept))
-    left, kept_left = boxes[:, 0].double(), kept[:, 0].double()
-    first = torch.searchsorted(kept_left, left[::group] - kept_reach).tolist()
-    last = torch.searchsorted(
-        kept_left, torch.cat([left[group - 1 : -1 : group], left[-1:]]) + reach
-    ).tolist()
-    overlapped = torch.empty_like(order, dtype=torch.bool)
-    overlapped[order] = torch.cat(
-        [
-            (pairwise_iou(kept[i:j], some) > iou_threshold).any(0)
-            for some, i, j in zip(boxes.split(group), first, last, strict=True)
-        ]
-    )
-    return overlapped
+    starts, order = others[:, 0].double().sort()  # [M]
+    left, right = boxes[:, 0::2].double().T.contiguous()  # 2 x [N]
+    first = torch.searchsorted(starts, left)
+    count = (torch.searchsorted(starts, left + share * (right - left)) - first).clamp(min=0)  # [N]
+    i = torch.arange(len(boxes), device=boxes.device).repeat_interleave(count)  # [pairs to compare]
+    before = count.cumsum(0) - count  # [N]
+    j = order[torch.arange(len(i), device=boxes.device) + (first - before)[i]]
+    sides, other_sides = boxes.T.contiguous(), others.T.contiguous()  # [4, N], [4, M]
+    enough = iou_of_sides(sides[:, i], other_sides[:, j]) > iou_threshold
+    return i[enough], j[enough]
 
 
 def _survivors(boxes: Tensor, iou_threshold: float) -> Tensor:
@@ -78,11 +74,12 @@ def _survivors(boxes: Tensor, iou_threshold: float) -> Tensor:
     sentence until nothing changes: after step k the first k boxes are final, and a few steps nearly always
     settle the block.
     """
-    overlap = pairwise_iou(boxes, boxes) > iou_threshold  # [B, B]
-    overlaps = overlap.float().triu(diagonal=1)  # a row's box comes before its column's
-    kept = overlaps.new_ones(len(boxes))  # [B]
+    i, j = _overlapping(boxes, boxes, iou_threshold)
+    better, worse = torch.minimum(i, j)[i != j], torch.maximum(i, j)[i != j]  # [P]
+    kept = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device)
     while True:
-        again = (kept @ overlaps == 0).float()  # how many kept boxes before me overlap me: none
+        again = torch.ones_like(kept)
+        again[worse[kept[better]]] = False
         if torch.equal(again, kept):
-            return kept.bool()
+            return kept
         kept = again
