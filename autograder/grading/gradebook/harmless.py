@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.isolation.text import plain
 from autograder.notebooks.harmless import keep_pictures, make_harmless
 
 from .exporter import path_in
@@ -21,7 +23,16 @@ class Harmless(NbGraderPreprocessor):
     """Makes the notebook, and the files that nbgrader copied beside it, safe to open."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Clean one submission."""
+        """Clean one submission.
+
+        Raises:
+            ValueError: the student's folder has a name that nbgrader's pages, which do not escape it, must not show.
+        """
+        student = resources["nbgrader"]["student"]
+        if not re.fullmatch(r"[\w.@+ -]{1,100}", student):
+            raise ValueError(
+                f"submitted/{plain(student, 100)}: rename the folder, letters and digits are enough"
+            )
         make_harmless(nb)
         keep_pictures(path_in("autograded", self, resources))
         return nb, resources

@@ -10,6 +10,7 @@ import attacks_escaping
 import attacks_forging
 import attacks_on_readers
 import attacks_on_the_wire
+import attacks_on_values
 import nbformat
 import pytest
 from attack import ATTEMPT
@@ -18,7 +19,14 @@ from autograder.grading.execute import execute
 from autograder.grading.limits import Limits
 from autograder.grading.result import OUTCOME
 
-THEMES = (attacks_forging, attacks_ending, attacks_escaping, attacks_on_the_wire, attacks_on_readers)
+THEMES = (
+    attacks_forging,
+    attacks_ending,
+    attacks_escaping,
+    attacks_on_the_wire,
+    attacks_on_readers,
+    attacks_on_values,
+)
 ATTACKS = [attack for theme in THEMES for attack in theme.ATTACKS]
 ROOT = Path(__file__).resolve().parents[4]
 MASTER = ROOT / "solutions" / "05_fast_rcnn" / "fast_rcnn.ipynb"
