@@ -91,14 +91,21 @@ def grade(
     student: Annotated[list[str] | None, typer.Option(help="Only this student (may be repeated).")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = 2,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT: grade on its workers.")
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Only on workers with the resource GPU.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a worker when there is none.")
+    ] = 60.0,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a jail: learners' code runs with your rights.")
     ] = False,
     root: Root = HERE,
 ) -> None:
     """Grade a class and write its feedback; what is graded already and has not changed is left alone."""
-    from autograder.grading.batch import students_of
-    from autograder.grading.graders import NoJail
+    from autograder.grading.batch import Options, Stopped, students_of
     from autograder.reporting.progress import grade_with_progress, show
 
     root = root.resolve()
@@ -111,9 +118,13 @@ def grade(
     if missing := sorted(set(student or ()) - set(known)):
         raise _fail(f"no submission of {lab} by {', '.join(missing)}")
     console = _console()
+    options = Options(jobs, force, resume, unsafe, scheduler, gpu, wait)
     try:
-        reports = grade_with_progress(root, lab, console, jobs, students=student, force=force, unsafe=unsafe)
-    except NoJail as error:
+        reports = grade_with_progress(root, lab, console, student, options, of=len(student or known))
+    except Stopped as stop:
+        typer.secho(f"{stop}; go on with: autograder grade {lab} --resume", err=True, fg="yellow")
+        raise typer.Exit(130) from None
+    except (RuntimeError, ValueError) as error:
         raise _fail(str(error)) from None
     show(reports, console, lab)
     raise typer.Exit(any(not report.results for report in reports))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Iterator
 from types import ModuleType
 
-from autograder.exercises import load
+from autograder.exercises import load, names
 
 
 def answer(exercise: str, which: str) -> tuple[str, str]:
@@ -32,7 +33,22 @@ def answer(exercise: str, which: str) -> tuple[str, str]:
     chosen = listed.elts[int(number)]
     function = chosen.args[1] if isinstance(chosen, ast.Call) and field == "misconceptions" else chosen
     needed = _needed(function, tree)
-    return "\n\n".join(ast.unparse(node) for node in tree.body if node in needed), ast.unparse(function)
+    definitions = [_definition(node, exercise) for node in tree.body if node in needed]
+    return "\n\n".join(definitions), ast.unparse(function)
+
+
+def _definition(node: ast.stmt, exercise: str) -> str:
+    """The statement itself; in the place of an import of another answer of the same lab, that answer written out."""
+    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("detseg"):
+        for name in (alias.name for alias in node.names if alias.asname is None):
+            if name in names() and load(name).lab == load(exercise).lab:
+                parameters = inspect.signature(load(name).oracle).parameters
+                plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters.values()]
+                definitions, function = answer(name, "right_variants[0]")
+                call = f"return ({function})({', '.join(parameters)})"
+                body = textwrap.indent(f"{definitions}\n\n{call}", "    ")
+                return f"def {name}{inspect.Signature(plain)}:\n{body}"
+    return ast.unparse(node)
 
 
 def _needed(expression: ast.AST, tree: ast.Module) -> list[ast.stmt]:

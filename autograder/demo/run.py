@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 from rich.console import Console
 
+from autograder.grading.batch import Options
 from autograder.grading.gradebook import scores
 from autograder.grading.submission import Report
 from autograder.isolation import jail
@@ -106,7 +107,9 @@ def _class(root: Path, build: Path, console: Console, jobs: int) -> list[str]:
     before = os.environ.get("AUTOGRADER_SEED")
     os.environ["AUTOGRADER_SEED"] = SEED
     try:
-        reports = grade_with_progress(course, LAB, console, jobs, unsafe=bool(reason))
+        reports = grade_with_progress(
+            course, LAB, console, options=Options(jobs, unsafe=bool(reason)), of=len(students)
+        )
     finally:
         os.environ.pop("AUTOGRADER_SEED")
         if before is not None:

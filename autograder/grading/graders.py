@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.isolation import jail
-from autograder.isolation.student_view import write_student_view
-from autograder.isolation.warm import ZygoteError, checker_zygote, student_zygote
 
 
 class NoJail(RuntimeError):
@@ -22,23 +20,36 @@ class NoJail(RuntimeError):
 class Graders:
     """The warm processes that grade one lab; threads may share them."""
 
-    def __init__(self, lab: str, unsafe: bool = False, process: jail.Limits | None = None) -> None:
+    def __init__(
+        self,
+        lab: str,
+        unsafe: bool = False,
+        process: jail.Limits | None = None,
+        scratch: Path | None = None,
+    ) -> None:
         """Write the students' view of the lab and warm up both sides at the same time.
 
         Args:
             lab: as in the course's folders.
             unsafe: without jails, for machines that allow none.
             process: what a student process may use.
+            scratch: where the view is written; by default the system's folder for temporary files.
 
         Raises:
             NoJail: there can be none on this machine, and ``unsafe`` was not asked for.
             ZygoteError: one of them did not start.
         """
+        # here, since they bring torch, which a program that only starts workers does not need
+        from autograder.isolation.student_view import write_student_view
+        from autograder.isolation.warm import checker_zygote, student_zygote
+
         if not unsafe:
             require_jail()
         self._stack = contextlib.ExitStack()
         try:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-")))
+            folder = Path(
+                self._stack.enter_context(tempfile.TemporaryDirectory(prefix="students-view-", dir=scratch))
+            )
             folder.chmod(0o755)
             view = write_student_view(folder / "view", lab)
             with ThreadPoolExecutor(2) as both:
@@ -87,13 +98,14 @@ class _Lent:
 class WarmGraders:
     """At most one lab's graders, kept warm from one submission to the next."""
 
-    def __init__(self, idle_seconds: float | None = None) -> None:
+    def __init__(self, idle_seconds: float | None = None, scratch: Path | None = None) -> None:
         """Nothing is started yet.
 
         Args:
             idle_seconds: after so many seconds without work the processes are ended; None: when `close` is called.
+            scratch: see `Graders`.
         """
-        self._idle_seconds = idle_seconds
+        self._idle_seconds, self._scratch = idle_seconds, scratch
         self._lock = threading.Lock()
         self._current: _Lent | None = None
         self._timer: threading.Timer | None = None
@@ -106,11 +118,13 @@ class WarmGraders:
             NoJail: see `Graders`.
             ZygoteError: they did not start.
         """
+        from autograder.isolation.warm import ZygoteError
+
         with self._lock:
             self._cancel_timer()
             if self._current is None or self._current.key != (lab, unsafe):
                 self._retire()
-                self._current = _Lent((lab, unsafe), Graders(lab, unsafe))
+                self._current = _Lent((lab, unsafe), Graders(lab, unsafe, scratch=self._scratch))
             lent = self._current
             lent.users += 1
         failed = False

@@ -64,11 +64,13 @@ def report_of(student: str, folder: Path) -> Report:
     return Report(student, tuple(results), tuple(repairs), problem, seconds)
 
 
-def is_graded(submitted: Path, autograded: Path) -> bool:
-    """Whether autograded/ holds the results of exactly what is in ``submitted`` now."""
+def is_graded(submitted: Path, autograded: Path, run: str | None = None) -> bool:
+    """Whether autograded/ holds the results of exactly what is in ``submitted`` now (and of this ``run``)."""
     graded = sorted(autograded.glob("*.ipynb"))
     try:
         notes = [json.loads(path.read_text(encoding="utf-8"))["metadata"][NOTE] for path in graded]
+        if run is not None and {note["run"] for note in notes} != {run}:
+            return False
         return bool(notes) and {note["submission"] for note in notes} == {digest_of(submitted)}
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -1,40 +1,92 @@
-"""Grading a class on the screen: a line for each submission as it comes, the table at the end."""
+"""Grading a class on the screen: a line for each submission as it comes, how far it is, the table at the end."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from autograder.grading.batch import grade
+from autograder.grading.batch import DEFAULT, Options, grade
 from autograder.grading.submission import Report
 
-from .class_table import class_table, remarks
+from .class_table import class_table, one_line, remarks
 
 
 def grade_with_progress(
     root: Path,
     lab: str,
     console: Console,
-    jobs: int = 2,
     students: Iterable[str] | None = None,
-    force: bool = False,
-    unsafe: bool = False,
+    options: Options = DEFAULT,
+    of: int | None = None,
 ) -> list[Report]:
-    """`grade`, with a line for each submission as it comes."""
-    started = time.monotonic()
+    """`grade`, with a line for each submission as it comes; ``of`` is how many are expected.
 
-    def say(report: Report, resumed: bool) -> None:
-        what = "graded before" if resumed else f"{report.seconds:5.1f} s"
-        text = report.problem or f"{report.points:5.1f} of {report.possible:g} points"
-        console.print(
-            f"  {time.monotonic() - started:5.0f} s  {report.student:<12} {what}  {text}", highlight=False
+    Raises:
+        Stopped: by Ctrl-C or SIGTERM. See `grade` for the others.
+    """
+    started = time.monotonic()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar, stop_signals() as stopped:
+        task = bar.add_task(f"grading {lab}", total=of, rate="")
+        graded = 0
+
+        def say(report: Report, resumed: bool) -> None:
+            nonlocal graded
+            graded += not resumed
+            what = "graded before" if resumed else f"{report.seconds:5.1f} s"
+            text = report.problem or f"{report.points:5.1f} of {report.possible:g} points"
+            seconds = time.monotonic() - started
+            console.print(
+                f"  {seconds:5.0f} s  {one_line(report.student):<12} {what}  {one_line(text)}",
+                highlight=False,
+                markup=False,
+            )
+            bar.update(task, advance=1, rate=f"{graded / seconds:.1f} a second" if graded else "")
+
+        return grade(
+            root, lab, students, options, say, lambda note: console.print(note, style="yellow"), stopped
         )
 
-    with console.status("grading"):
-        return grade(root, lab, students, jobs, force, unsafe, on_report=say)
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Within it Ctrl-C and SIGTERM end nothing by themselves; the function given says whether one came."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop.is_set
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def show(reports: list[Report], console: Console, title: str) -> None:
@@ -42,4 +94,4 @@ def show(reports: list[Report], console: Console, title: str) -> None:
     wide = console.width >= 118
     console.print(class_table(reports, title, wide))
     for line in remarks(reports, wide):
-        console.print(f"  {line}", highlight=False)
+        console.print(f"  {line}", highlight=False, markup=False)

@@ -1,13 +1,14 @@
 """The only place that imports nbgrader: its formats, gradebook and feedback pages, with our steps in between."""
 
+from . import database  # noqa: F401 - gradebooks are opened its way from here on
 from .assignment import generate_assignment
 from .course import Course, open_course
 from .exporter import SubmissionExporter
-from .feedback import FEEDBACK, generate_feedback
+from .feedback import FEEDBACK
 from .harmless import PAGE_FILTERS
 from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
 from .scores import scores
-from .submissions import SubmissionGrader, take_other_names
+from .submissions import LabWriter, take_other_names
 
 __all__ = [
     "AUTOGRADE",
@@ -17,11 +18,10 @@ __all__ = [
     "SANITIZE",
     "Course",
     "ExecuteSubmission",
+    "LabWriter",
     "Repair",
     "SubmissionExporter",
-    "SubmissionGrader",
     "generate_assignment",
-    "generate_feedback",
     "open_course",
     "scores",
     "take_other_names",

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import html
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
-from nbgrader.converters import GenerateFeedback, NbGraderException
+from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.grading.publish import publish, staging
 from autograder.grading.record import recorded
 from autograder.grading.result import Result
 from autograder.notebooks.cells import is_grade
 
-from .course import open_course
-from .quiet import quiet
+from .course import Course
 
 _STYLE = """
 th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}
@@ -69,17 +70,33 @@ def _found(result: Result) -> str:
 FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, CSSHTMLHeaderPreprocessor, Summarise]
 
 
-def generate_feedback(root: Path, lab: str, student: str = "*") -> None:
-    """Write feedback/STUDENT/LAB/*.html for graded submissions.
+class FeedbackWriter(GenerateFeedback):
+    """Writes the pages of one submission after another, with templates that are read once."""
 
-    Raises:
-        RuntimeError: with nbgrader's messages.
-    """
-    course = open_course(root, lab, student)
-    converter = GenerateFeedback(coursedir=course.coursedir, config=course.config)
-    converter.force = True
-    with quiet() as said:
-        try:
-            converter.start()
-        except NbGraderException as error:
-            raise RuntimeError(f"feedback for {lab} could not be written:\n" + "\n".join(said)) from error
+    def __init__(self, course: Course) -> None:
+        """Read the course's configuration and the templates."""
+        super().__init__(coursedir=course.coursedir, config=course.config)
+        self._course = course
+        self.exporter = self.exporter_class(parent=self, config=self.config)
+        for preprocessor in self.preprocessors:
+            self.exporter.register_preprocessor(preprocessor)
+
+    def write(self, student: str, graded: Path) -> None:
+        """Write feedback/STUDENT/LAB from the graded notebooks and pictures in ``graded``."""
+        lab = self.coursedir.assignment_id
+        folder = self._course.path("feedback", student, lab)
+        stage = staging(folder)
+        for path in sorted(graded.rglob("*")):
+            target = stage / path.relative_to(graded)
+            if path.suffix == ".ipynb":
+                notebook = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+                resources = self.init_single_notebook_resources(
+                    self._format_source(lab, student) + f"/{path.name}"
+                )
+                resources["metadata"] = {"name": path.stem, "path": str(graded)}
+                page, _ = self.exporter.from_notebook_node(notebook, resources)
+                target.with_suffix(".html").write_text(page, encoding="utf-8")
+            elif path.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        publish(stage, folder)

@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 from nbgrader import preprocessors as stock
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import find_all_files
 from traitlets import Bool, Float
@@ -123,6 +124,27 @@ def files_of(component: Any, resources: Any) -> Files:
     return files
 
 
+class SaveGrades(stock.SaveAutoGrades):
+    """nbgrader's SaveAutoGrades in one transaction: all points of a notebook are in the gradebook, or none."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Save the points and comments of one notebook."""
+        ids = resources["nbgrader"]
+        self.notebook_id, self.assignment_id, self.student_id = (
+            ids["notebook"],
+            ids["assignment"],
+            ids["student"],
+        )
+        with Gradebook(ids["db_url"]) as self.gradebook:
+            commit, self.gradebook.db.commit = (
+                self.gradebook.db.commit,
+                self.gradebook.db.flush,
+            )  # after each cell
+            nb, resources = NbGraderPreprocessor.preprocess(self, nb, resources)
+            commit()
+        return nb, resources
+
+
 def submission_seed(nb: Any, root: Path) -> int:
     """The seed of the hidden cases: from the instructor's secret and the learner's code.
 
@@ -167,5 +189,5 @@ SANITIZE = [
     stock.CheckCellMetadata,
     Harmless,
 ]
-RECORD = [stock.LimitOutput, stock.SaveAutoGrades, stock.AssignLatePenalties, stock.CheckCellMetadata]
+RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties, stock.CheckCellMetadata]
 AUTOGRADE = [ExecuteSubmission, *RECORD]

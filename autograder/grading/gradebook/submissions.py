@@ -1,21 +1,25 @@
-"""nbgrader's autograde in two halves, with the execution between them left to whoever runs it."""
+"""nbgrader's autograde in two halves, `prepare` and `record`; the execution between them is left to workers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.writers import FilesWriter
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
 
-from autograder.grading.files import Files
 from autograder.grading.limits import Limits
+from autograder.grading.publish import publish, stage_of, staging
 from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
+from autograder.notebooks.harmless import keep_pictures
 
-from .course import open_course
+from .course import Course, open_course
+from .feedback import FeedbackWriter
 from .preprocessors import RECORD, ExecuteSubmission, files_of, mark_unreadable, submission_seed
 from .quiet import quiet
 
@@ -24,87 +28,145 @@ from .quiet import quiet
 class Sanitised:
     """A notebook between the halves. An unreadable one is not to be executed."""
 
-    path: str
     notebook: Any
-    resources: Any
     seed: int
-    files: Files
+    files: dict[str, bytes]
     unreadable: bool
 
 
-def expected_notebooks(root: Path, lab: str, submitted: Path) -> list[str]:
-    """Paths of the notebooks a submission of a lab must have, whether they exist or the learner used other names.
+def released_notebooks(course: Course, lab: str) -> list[Path]:
+    """The notebooks of a lab, which a submission must have.
 
     Raises:
         ValueError: the lab was not released.
     """
-    released = sorted(open_course(root).path("release", ".", lab).glob("*.ipynb"))
+    released = sorted(course.path("release", ".", lab).glob("*.ipynb"))
     if not released:
         raise ValueError(f"{lab} has no released notebook: run `autograder release {lab}`")
-    return [str(submitted / path.name) for path in released]
+    return released
 
 
 def take_other_names(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's pre_convert_hook: without it `nbgrader autograde` would pass over a notebook with another name."""
-    notebooks[:] = expected_notebooks(Path.cwd(), assignment, Path(notebooks[0]).parent)
+    submitted = Path(notebooks[0]).parent
+    notebooks[:] = [
+        str(submitted / path.name) for path in released_notebooks(open_course(Path.cwd()), assignment)
+    ]
 
 
-class SubmissionGrader(Autograde):
-    """One student's submission of one lab: `prepare`, then run each notebook, then `finish`."""
+class LabWriter(Autograde):
+    """The one who sanitises a lab's submissions and writes its gradebook, autograded/ and feedback/.
 
-    def __init__(self, root: Path, lab: str, student: str) -> None:
-        """Open the course in ``root``; nothing is read or written yet."""
-        course = open_course(root, lab, student)
-        super().__init__(coursedir=course.coursedir, config=course.config)
-        self.student, self.lab, self.root = student, lab, root
+    Whatever is written for a submission, autograded/STUDENT/LAB comes last: when that is there, all of it is.
+    """
 
-    def prepare(self) -> list[Sanitised]:
-        """Repair and sanitise; the rows of the gradebook exist afterwards, autograded/ has no notebook yet."""
-        with quiet() as said:
+    def __init__(self, root: Path, lab: str, run: str = "") -> None:
+        """Open the course in ``root``; nothing is written yet. ``run`` is noted in what is.
+
+        Raises:
+            ValueError: the lab was not released, or the gradebook does not know it.
+        """
+        self.course = open_course(root, lab)
+        super().__init__(coursedir=self.course.coursedir, config=self.course.config)
+        self.lab, self._run, self._root = lab, run, root
+        self._released = [path.name for path in released_notebooks(self.course, lab)]
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             try:
-                return self._prepare()
-            except NbGraderException as error:
-                raise ValueError("; ".join(said) or str(error)) from error
+                gradebook.find_assignment(lab)
+            except MissingEntry:
+                raise ValueError(
+                    f"the gradebook does not know {lab}: run `autograder release {lab}` in this folder"
+                ) from None
+        self.writer = FilesWriter(parent=self, config=self.config)
+        self._sanitiser = self._exporter_with(self.sanitize_preprocessors)
+        self._recorder = self._exporter_with(RECORD)
+        self._feedback = FeedbackWriter(self.course)
+        self.limits: Limits = ExecuteSubmission(parent=self).limits
+        self.unsafe: bool = ExecuteSubmission(parent=self).unsafe
 
-    def _prepare(self) -> list[Sanitised]:
-        submitted = Path(self._format_source(self.lab, self.student))
+    def prepare(self, student: str) -> dict[str, Sanitised]:
+        """The notebooks of a submission by name, repaired and sanitised; only reads.
+
+        Raises:
+            ValueError: with nbgrader's messages.
+        """
+        submitted = self.course.path("submitted", student, self.lab)
         if not submitted.is_dir():
             raise ValueError(f"there is no folder {submitted}")
-        digest = digest_of(submitted)
-        self.notebooks = expected_notebooks(self.root, self.lab, submitted)
-        self.writer = FilesWriter(parent=self, config=self.config)
-        self.exporter = self.exporter_class(parent=self, config=self.config)
-        self.force = True
-        self.init_destination(self.lab, self.student)
-        self.init_assignment(self.lab, self.student)
-        self._sanitizing = True
-        self._init_preprocessors()
-        found = []
-        for path in self.notebooks:
-            resources = self.init_single_notebook_resources(path)
-            output, resources = self.exporter.from_filename(path, resources=resources)
-            notebook = nbformat.reads(output, as_version=4)
-            notebook.metadata[NOTE].update(submission=digest)
-            unreadable, files = mark_unreadable(notebook), files_of(self, resources)
-            seed = submission_seed(notebook, self.root)
-            found.append(Sanitised(path, notebook, resources, seed, files, unreadable))
+        digest, found = digest_of(submitted), {}
+        with quiet() as said:
+            try:
+                for name in self._released:
+                    resources = self.init_single_notebook_resources(str(submitted / name))
+                    output, resources = self._sanitiser.from_filename(str(submitted / name), resources)
+                    notebook = nbformat.v4.reads(output)
+                    notebook.metadata[NOTE].update(submission=digest, run=self._run)
+                    unreadable, files = mark_unreadable(notebook), files_of(self._sanitiser, resources)
+                    seed = submission_seed(notebook, self._root)
+                    notebook.metadata[NOTE]["seed"] = seed
+                    found[Path(name).stem] = Sanitised(notebook, seed, dict(files), unreadable)
+            except NbGraderException as error:
+                raise ValueError("; ".join(said) or str(error)) from error
         return found
 
-    @property
-    def limits(self) -> Limits:
-        """The course's deadlines."""
-        return ExecuteSubmission(parent=self).limits
+    def record(self, student: str, notebooks: Mapping[str, Any], seconds: float) -> Report:
+        """Write the graded notebooks and all that follows from them; doing it twice is doing it once.
 
-    def finish(self, sanitised: list[Sanitised], seconds: float) -> Report:
-        """Write the executed notebooks to autograded/ and their points into the gradebook."""
-        self._sanitizing = False
-        self.autograde_preprocessors = RECORD
-        self._init_preprocessors()
-        with quiet():
-            for one in sanitised:
-                note = one.notebook.metadata[NOTE]
-                note.update(seconds=round(seconds, 2), seed=one.seed)
-                output, resources = self.exporter.from_notebook_node(one.notebook, one.resources)
-                self.write_single_notebook(output, resources)
-            self.set_permissions(self.lab, self.student)
-        return report_of(self.student, Path(self._format_dest(self.lab, self.student)))
+        Args:
+            student: whose.
+            notebooks: executed, by name.
+            seconds: that took; noted in them.
+
+        Raises:
+            ValueError: with nbgrader's messages.
+            OSError: the disk is full, or a folder cannot be written.
+            sqlalchemy.exc.SQLAlchemyError: the gradebook cannot be written.
+        """
+        submitted = self.course.path("submitted", student, self.lab)
+        graded = self.course.path("autograded", student, self.lab)
+        stage = staging(graded)
+        with quiet() as said:
+            try:
+                self._enter(student, submitted)
+                for name, notebook in notebooks.items():
+                    notebook.metadata[NOTE]["seconds"] = round(seconds / len(notebooks), 2)
+                    resources = self.init_single_notebook_resources(str(submitted / f"{name}.ipynb"))
+                    output, resources = self._recorder.from_notebook_node(notebook, resources)
+                    self.write_single_notebook(output, resources)
+                for name, content in files_of(self, resources).items():
+                    (stage / name).parent.mkdir(parents=True, exist_ok=True)
+                    (stage / name).write_bytes(content)
+                keep_pictures(stage)
+                self.set_permissions(self.lab, student)
+                self._feedback.write(student, stage)
+            except NbGraderException as error:
+                raise ValueError("; ".join(said) or str(error)) from error
+        publish(stage, graded)
+        return report_of(student, graded)
+
+    def _enter(self, student: str, submitted: Path) -> None:
+        """The gradebook's rows for a submission, as nbgrader makes them (its own way copies what links point to)."""
+        timestamp = self.coursedir.get_existing_timestamp(str(submitted))
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            if self.create_student:
+                gradebook.update_or_create_student(student)
+            given = {"timestamp": timestamp} if timestamp else {}
+            gradebook.update_or_create_submission(self.lab, student, **given)
+
+    def complete(self, student: str) -> None:
+        """Write the feedback of a graded submission if there is none."""
+        if not any(self.course.path("feedback", student, self.lab).glob("*.html")):
+            with quiet():
+                self._feedback.write(student, self.course.path("autograded", student, self.lab))
+
+    def _exporter_with(self, preprocessors: list[Any]) -> Any:
+        exporter = self.exporter_class(parent=self, config=self.config)
+        exporter._preprocessors = []  # nbgrader's own way: none but these
+        for preprocessor in preprocessors:
+            exporter.register_preprocessor(preprocessor)
+        return exporter
+
+    def _format_dest(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
+        """Where nbgrader writes: a folder beside the one that is published when it is complete."""
+        folder = Path(super()._format_dest(assignment_id, student_id, escape=escape))
+        return str(stage_of(folder))

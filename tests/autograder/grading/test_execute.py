@@ -181,7 +181,7 @@ def test_processes_that_are_gone_are_replaced_once(submission):
 def test_a_second_failure_is_told(submission, monkeypatch):
     warm, started = WarmGraders(), []
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         started.append(arguments)
         raise ZygoteError("no memory")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.grading.batch import grade, students_of
+from autograder.grading.batch import Options, grade, students_of
 from autograder.grading.gradebook import open_course, scores
 from autograder.grading.submission import is_graded
 
@@ -135,7 +135,7 @@ def test_manual_grades_survive(graded):
         cell = gradebook.find_grade("test_smooth_l1", "boxes", LAB, "blank")
         cell.manual_score, cell.needs_manual_grade = 3.0, False
         gradebook.db.commit()
-    (report,) = grade(root, LAB, ["blank"], force=True)
+    (report,) = grade(root, LAB, ["blank"], Options(force=True))
     assert report.points == 0
     assert scores(root, LAB)["blank"] == {"xyxy_to_cxcywh": 0, "smooth_l1": 3, "cxcywh_to_xyxy": 0}
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grading.batch import grade
+from autograder.grading.batch import Options, grade
 from autograder.grading.gradebook import scores
 from autograder.notebooks.release import release
 
@@ -83,5 +83,5 @@ def test_nbgrader_finds_them_and_a_manual_grade_survives_grading_again(course, d
     command = [sys.executable, "-m", "nbgrader", "autograde", LAB, "--student", "crash", "--force"]
     subprocess.run(command, cwd=course, env=environment, check=True, capture_output=True)
     assert scores(course, LAB)["crash"]["smooth_l1"] == 3.0
-    list(grade(course, LAB, force=True))
+    list(grade(course, LAB, options=Options(force=True)))
     assert scores(course, LAB)["crash"]["smooth_l1"] == 3.0

@@ -1,0 +1,258 @@
+"""Submissions on Dask workers: one of our own on this machine, or those of any cluster. Nothing else here knows Dask.
+
+A worker keeps its warm processes from one submission to the next, and they end with it, however it ends. A task whose
+worker was killed is given to another one by Dask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import queue
+import shutil
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+from distributed.security import Security
+
+from .graders import NoJail, WarmGraders
+from .task import Done, Task, run
+
+CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+IDLE_SECONDS = 120.0  # a worker that waits longer for work gives its warm processes' memory back
+_PLUGIN = "autograder-graders"
+_SCRATCH = "autograder-scratch-"
+# of a worker of our own: no pages about it on any port, and no notes about slow steps of its event loop
+_QUIET = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.admin.tick.limit": "1h",
+}
+
+
+class WorkersError(RuntimeError):
+    """There are no workers to grade with; the message says why and what to do."""
+
+
+class _Graders(WorkerPlugin):
+    """What a worker keeps between tasks."""
+
+    name = _PLUGIN
+
+    def setup(self, worker: Any) -> None:
+        self.warm = WarmGraders(IDLE_SECONDS, Path(worker.local_directory))
+
+    def teardown(self, worker: Any) -> None:
+        self.warm.close()
+
+
+class Workers:
+    """Takes tasks and gives back what became of them, in any order. Use it as a context manager."""
+
+    def __init__(
+        self, jobs: int = 2, scheduler: str | None = None, gpu: bool = False, wait_seconds: float = 60.0
+    ) -> None:
+        """Connect, or start a worker here.
+
+        Args:
+            jobs: submissions at a time, of the worker that is started here.
+            scheduler: address of a running Dask scheduler, whose workers are used instead.
+            gpu: only on workers with the resource GPU.
+            wait_seconds: how long tasks wait for a (fitting) worker when there is none.
+
+        Raises:
+            WorkersError: nobody answers at the address.
+        """
+        self._resources = {"GPU": 1} if gpu else {}
+        self._wait_seconds, self._scheduler = wait_seconds, scheduler
+        self._futures: dict[Any, Task] = {}
+        self._finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._seen = time.monotonic()
+        self._asked = float("-inf")
+        self._workers: list[dict[str, Any]] = []
+        self._stack = ExitStack()
+        try:
+            self._stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")  # that a submission is large, say
+            address = scheduler or self._start_here(jobs)
+            self._client = self._connect(address)
+            self._client.register_plugin(_Graders())
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _start_here(self, jobs: int) -> LocalCluster:
+        """One process with ``jobs`` threads, which share its warm processes. Encrypted: ports are open to all users."""
+        _sweep()
+        scratch = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
+        self._stack.enter_context(scratch)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self._stack.enter_context(dask.config.set(_QUIET))
+        cluster = LocalCluster(
+            n_workers=1,
+            threads_per_worker=jobs,
+            processes=True,
+            host="127.0.0.1",
+            security=Security.temporary(),
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            local_directory=scratch.name,
+        )
+        self._stack.callback(self._end, cluster)
+        return cluster
+
+    @staticmethod
+    def _end(cluster: LocalCluster) -> None:
+        """Kill the worker, which has nothing to tidy up, rather than wait for what it is doing."""
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+            if nanny.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
+        with suppress(TimeoutError):
+            cluster.close(timeout=CLOSE_SECONDS)
+
+    def _connect(self, address: Any) -> Client:
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise WorkersError(
+                f"no Dask scheduler answers at {address} ({type(error).__name__}): start one with `dask scheduler`, "
+                "or leave out --scheduler to grade on this machine"
+            ) from error
+        self._stack.callback(client.close, timeout=CLOSE_SECONDS)
+        return client
+
+    def __enter__(self) -> Workers:
+        """Connected."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget what is still waiting; end the worker that was started here."""
+        with suppress(Exception):
+            self._client.cancel(list(self._futures), force=True)
+        if self._scheduler:
+            with suppress(Exception):
+                self._client.unregister_worker_plugin(_PLUGIN)
+        self._stack.close()
+
+    @property
+    def room(self) -> int:
+        """How many more tasks keep every worker busy without piling up here."""
+        threads = sum(worker["nthreads"] for worker in self._fitting())
+        return max(2, 2 * threads) - len(self._futures)
+
+    def submit(self, task: Task) -> None:
+        """Send a task out; `poll` gives it back."""
+        if not self._futures:
+            self._seen = time.monotonic()
+        key = f"{task.student}-{os.urandom(4).hex()}"
+        future = self._client.submit(
+            _run,
+            task,
+            fingerprint() if self._scheduler else None,
+            key=key,
+            pure=False,
+            resources=self._resources,
+        )
+        self._futures[future] = task
+        future.add_done_callback(self._finished.put)
+
+    def poll(self, seconds: float) -> Iterator[Done]:
+        """What has been finished since the last time; waits for up to ``seconds`` for the first.
+
+        Raises:
+            NoJail: a worker's machine allows none.
+            WorkersError: a worker has another version of this package, or none.
+        """
+        try:
+            yield self._outcome(self._finished.get(timeout=seconds))
+            while True:
+                yield self._outcome(self._finished.get_nowait())
+        except queue.Empty:
+            yield from self._given_up()
+
+    def _outcome(self, future: Future) -> Done:
+        task = self._futures.pop(future, None)
+        if task is None:
+            raise queue.Empty  # given up before
+        try:
+            return future.result()
+        except (NoJail, WorkersError):
+            raise
+        except KilledWorker as error:
+            reason = f"its worker was killed {error.allowed_failures + 1} times while it was graded"
+        except ImportError as error:
+            raise WorkersError(f"a worker cannot use this package ({error}): {_SAME_VERSION}") from error
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        finally:
+            future.release()
+        return Done(task.student, {}, problem=reason)
+
+    def _given_up(self) -> Iterator[Done]:
+        """All that waits, when no fitting worker has been there for too long."""
+        now = time.monotonic()
+        if self._fitting():
+            self._seen = now
+        elif self._futures and now - self._seen > self._wait_seconds:
+            what = "worker with the resource GPU" if self._resources else "worker"
+            how = " --resources GPU=1" if self._resources else ""
+            reason = f"no {what} appeared within {self._wait_seconds:g} s: start one with `dask worker ADDRESS{how}`"
+            waiting, self._futures = self._futures, {}
+            self._client.cancel(list(waiting), force=True)
+            for task in waiting.values():
+                yield Done(task.student, {}, problem=reason)
+
+    def _fitting(self) -> list[dict[str, Any]]:
+        """The workers that may take our tasks, as the scheduler knew them at most a second ago."""
+        now = time.monotonic()
+        if now - self._asked > 1:
+            self._asked = now
+            self._workers = list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+        return [worker for worker in self._workers if self._resources.items() <= worker["resources"].items()]
+
+
+_SAME_VERSION = "install the same version of the course there as here"
+
+
+def _run(task: Task, expected: str | None) -> Done:
+    """What a worker does with a task; one that was started elsewhere must have the ``expected`` package."""
+    if expected is not None and fingerprint() != expected:
+        raise WorkersError(
+            f"the worker at {get_worker().address} has another version of this package: {_SAME_VERSION}"
+        )
+    plugin: Any = get_worker().plugins[_PLUGIN]
+    return run(task, plugin.warm)
+
+
+@cache
+def fingerprint() -> str:
+    """Digest of the source of this package and of the library it checks with."""
+    import detseg
+
+    digest = hashlib.sha256()
+    for package in (Path(__file__).parents[1], Path(detseg.__file__).parent):
+        for path in sorted(package.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sweep() -> None:
+    """Remove the scratch folders of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
+        owner = folder.name.removeprefix(_SCRATCH).split("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
