@@ -133,7 +133,9 @@ def grade(
 @app.command()
 def originality(
     lab: Annotated[str, typer.Argument(help="Name of the lab; it must be graded.")],
-    least: Annotated[float, typer.Option(min=0, max=1, help="How alike the pairs listed are at least.")] = 0.6,
+    least: Annotated[
+        float, typer.Option(min=0, max=1, help="How alike the pairs listed are at least.")
+    ] = 0.6,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write the pairs into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the pairs as JSON.")] = False,
     root: Root = HERE,
