@@ -18,10 +18,11 @@ from typing import Any
 
 import torch
 
-# where an operator may have a kernel that computes
-_BACKENDS = ("CPU", "CUDA", "MkldnnCPU", "QuantizedCPU", "SparseCPU", "SparseCsrCPU", "NestedTensorCPU")
-
-
+# where an operator may have a kernel that computes, or that calls others
+_KEYS = (
+    "CPU", "CUDA", "MkldnnCPU", "QuantizedCPU", "SparseCPU", "SparseCsrCPU", "NestedTensorCPU",
+    "CompositeImplicitAutograd",
+)  # fmt: skip
 _IN_PYTHON = ("torch._decomp.decompositions", "torch._refs", "torch._refs.nn.functional")
 
 
@@ -50,11 +51,11 @@ def withhold(operators: Iterable[str]) -> list[str]:
     for operator in operators:
         for function in _written_in_python(operator):
             function.__code__ = _refuse.__code__
-        if torch._C._dispatch_has_kernel_for_dispatch_key(operator, "CompositeImplicitAutograd"):
-            continue  # made of other operators, which are here themselves
-        for backend in _BACKENDS:
-            if backend == "CPU" or torch._C._dispatch_has_kernel_for_dispatch_key(operator, backend):
-                library.impl(operator, backend, _refusing(shown(operator), called))
+        kernels = [key for key in _KEYS if torch._C._dispatch_has_kernel_for_dispatch_key(operator, key)]
+        if "CompositeImplicitAutograd" not in kernels and "CPU" not in kernels:
+            kernels.append("CPU")  # before a kernel for all backends
+        for key in kernels:
+            library.impl(operator, key, _refusing(shown(operator), called))
     return called
 
 

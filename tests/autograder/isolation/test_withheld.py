@@ -96,12 +96,34 @@ def test_without_withholding_the_same_ways_work(student):
         "F.adaptive_max_pool3d(x, 2)",
         "torch.nn.AdaptiveMaxPool2d(2)(x)",
         "torch.nn.AdaptiveAvgPool2d((3, 2))(x)",
+        "F.adaptive_avg_pool2d(x, 1)",
+        "torch.ops.aten.adaptive_avg_pool2d.default.decompose(x, [2, 2])",
     ],
 )
 def test_pools_cannot_be_called(call, student):
     student("withhold", operators=list(POOLS))
     ran = student("run", label="cell 0", source=HEAD + f"x = torch.rand(1, 2, 4, 5)\nattempt(lambda: {call})")
     assert ran["printed"].startswith("REFUSED NotHere"), ran
+
+
+def test_what_torch_makes_of_other_operators_can_be_withheld_and_leaves_them(student):
+    student("withhold", operators=list(operators_fitting(("torch*conv_transpose2d*", "torch*max_unpool2d*"))))
+    source = HEAD + (
+        "x, weight = torch.rand(1, 2, 4, 6), torch.rand(2, 3, 3, 3)\n"
+        "attempt(lambda: F.conv_transpose2d(x, weight))\n"
+        "attempt(lambda: torch.nn.ConvTranspose2d(2, 3, 3)(x))\n"
+        "attempt(lambda: torch.convolution(x, weight, None, [1, 1], [0, 0], [1, 1], True, [0, 0], 1))\n"
+        "pooled, switches = F.max_pool2d(x, 2, return_indices=True)\n"
+        "attempt(lambda: F.max_unpool2d(pooled, switches, 2))\n"
+        "attempt(lambda: torch.nn.MaxUnpool2d(2)(pooled, switches))\n"
+        "F.conv2d(x, weight.transpose(0, 1)); F.fold(F.unfold(x, 2), (4, 6), 2)\n"
+        "pooled.scatter(0, switches * 0, pooled)\n"
+        "print('the rest works')"
+    )
+    printed = student("run", label="cell 0", source=source)["printed"]
+    assert printed.count("REFUSED NotHere") == 5
+    assert "GOT" not in printed
+    assert printed.endswith("the rest works\n")
 
 
 def test_everything_else_still_works(student):
