@@ -8,14 +8,15 @@ from typing import Any
 
 import nbformat
 
-from .cells import defined, essence, grade_id, is_grade, is_skipped, is_solution, recovery
+from .cells import defined, essence, is_grade, is_skipped, is_solution, recovery
 
+LONGEST = 20_000  # characters of a cell that is looked at for open brackets
 MOST_PARTS = 30  # cells, texts between them included, that one function is split over
 
 Section = tuple[str, str]  # "exercise" or "check", and its name
 
 _STRING = re.compile(
-    r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
+    r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]++|\\.)*+"|\'(?:[^\'\\\n]++|\\.)*+\'|#[^\n]*'
 )
 _CHECK_CALL = re.compile(r"check\((\w+)")
 _RETURN = re.compile(r"^[ \t]+(?:return|yield|raise)\b", re.MULTILINE)
@@ -114,7 +115,7 @@ def _join(cells: list[Any], names: set[str], report: list[str]) -> list[Any]:
         if rest:
             whole = "\n".join([cell.source.rstrip("\n"), *(cells[n].source.strip("\n") for n in rest)])
             cell = nbformat.from_dict({**cell, "source": whole})
-            name = next((name for name in [*defined(whole), *_names(cell)] if name in names), grade_id(cell))
+            name = next(name for name in [*_names(cell), *defined(whole)] if name in names)
             report.append(f"{name}: it was split over {len(rest) + 1} cells, which were joined")
         joined.append(cell)
         texts = range(position + 1, rest[-1]) if rest else ()
@@ -126,7 +127,8 @@ def _join(cells: list[Any], names: set[str], report: list[str]) -> list[Any]:
 def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]:
     """Numbers of the cells that go on with the exercise in the cell at ``position``."""
     first = cells[position].source
-    if not _has_section(first, names):
+    own = _sections(first, names)
+    if not own:
         return []
     rest: list[int] = []
     so_far = first
@@ -134,7 +136,7 @@ def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]
         source = cells[number].source
         if cells[number].cell_type != "code" or not source.strip():
             continue
-        if _has_section(source, names) or not (_is_indented(source) or _is_open(so_far)):
+        if _sections(source, names) - own or not (_is_indented(source) or _is_open(so_far)):
             break
         rest.append(number)
         so_far = f"{so_far}\n{source}"
@@ -143,8 +145,8 @@ def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]
     return rest if lacked and not _is_open(so_far) else []
 
 
-def _has_section(source: str, names: set[str]) -> bool:
-    return any(_section(line, names) for line in source.splitlines())
+def _sections(source: str, names: set[str]) -> set[Section]:
+    return {found for line in source.splitlines() if (found := _section(line, names))}
 
 
 def _is_indented(source: str) -> bool:
@@ -154,6 +156,8 @@ def _is_indented(source: str) -> bool:
 
 def _is_open(source: str) -> bool:
     """Whether the code stops where anything may follow: in a bracket, behind a backslash or a decorator."""
+    if len(source) > LONGEST:
+        return False
     code = _STRING.sub(lambda found: '""' if found[0][0] != "#" else "", source)
     last = next((line.rstrip() for line in reversed(code.splitlines()) if line.strip()), "")
     brackets = sum(code.count(mark) for mark in "([{") - sum(code.count(mark) for mark in ")]}")

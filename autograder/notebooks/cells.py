@@ -77,6 +77,11 @@ def essence(cell: Any) -> str:
     return "\n".join(lines)
 
 
+def in_one_line(text: str, most: int = 80) -> str:
+    """A learner's word (a file name, an id) as a report may quote it."""
+    return "".join(char if char.isprintable() else "?" for char in text[:most])
+
+
 def stable_id(cell: Any, taken: set[str]) -> str:
     """A cell id that follows from the cell alone: its grade id, else a digest of its text; added to ``taken``."""
     name = grade_id(cell)

@@ -15,6 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .boundaries import restore_boundaries
+from .cells import in_one_line
 from .matching import anchors, answered, match
 from .reading import LARGEST, Unreadable, read_notebook
 
@@ -68,8 +69,9 @@ def find_notebook(folder: Path, release: Path) -> tuple[NotebookNode, list[str]]
 
 def _which(taken: str, names: list[str], release: Path) -> list[str]:
     """What to say about the choice of a file."""
-    others = [name for name in names if name.endswith(".ipynb") and name != taken]
-    more = f"; also handed in and not graded: {', '.join(others)}" if others else ""
+    others = [in_one_line(name) for name in names if name.endswith(".ipynb") and in_one_line(name) != taken]
+    more = f"; handed in as well and not graded: {', '.join(others[:3])}" if others else ""
+    more += f" and {len(others) - 3} more" if len(others) > 3 else ""
     if taken != release.name:
         return [f"“{taken}” was taken for {release.name}{more}"]
     return [f"{taken} was taken{more}"] if others else []
@@ -93,7 +95,7 @@ def _files(folder: Path, release: Path) -> list[str]:
 def _candidates(folder: Path, names: list[str], problems: list[Unreadable]) -> Iterator[_Candidate]:
     """Every notebook that can be read; what is wrong with the other files goes to ``problems``."""
     for name in names:
-        shown = name.encode(errors="replace").decode()
+        shown = in_one_line(name)
         try:
             raw = _content(folder / name, shown)
             if raw.startswith(b"PK\x03\x04"):
@@ -130,7 +132,7 @@ def _in_archive(raw: bytes, name: str, problems: list[Unreadable]) -> Iterator[_
             if not members:
                 problems.append(Unreadable(f"{name} is a zip archive without a notebook in it"))
             for member in members[:MOST_FILES]:
-                shown = f"{member.filename} in {name}".encode(errors="replace").decode()
+                shown = in_one_line(f"{member.filename} in {name}")
                 with archive.open(member) as file:
                     content = file.read(room + 1)
                 room = max(room - len(content), 0)
@@ -145,14 +147,15 @@ def _in_archive(raw: bytes, name: str, problems: list[Unreadable]) -> Iterator[_
 def _other_lab(candidate: _Candidate, release: Path) -> str:
     """What a notebook is that holds nothing of the lab it was handed in for."""
     mine = release.parent.name
-    best, lab = 0, candidate.notebook.metadata.get("lab", "").split("/")[0][:60]
+    best, lab = 0, candidate.notebook.metadata.get("lab", "").split("/")[0]
     for path in sorted(release.parent.parent.glob("*/*.ipynb")):
         wanted = anchors(nbformat.read(path, as_version=4).cells)
         found, _ = answered(match(wanted, candidate.notebook.cells), wanted)
         if path.parent.name != mine and len(found) > best:
             best, lab = len(found), path.parent.name
     if lab and lab != mine:
-        return f"{candidate.name} is {_spoken(lab)}, handed in as {_spoken(mine)}: hand in the notebook of {mine}"
+        other = _spoken(in_one_line(lab))
+        return f"{candidate.name} is {other}, handed in as {_spoken(mine)}: hand in the notebook of {mine}"
     about = "".join(f"; {repair}" for repair in candidate.repairs)
     return (
         f"{candidate.name} holds none of the exercises of {_spoken(mine)}: hand in the notebook again{about}"

@@ -10,6 +10,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from .cells import in_one_line
+
 MOST_CELLS = 5000
 
 _PICTURE = re.compile(r"image/(png|jpeg|gif|webp)")
@@ -35,7 +37,7 @@ def normalise(content: Any) -> tuple[NotebookNode, list[str]]:
         raise NoNotebook(f"has {len(found)} cells; at most {MOST_CELLS} are read")
     repairs = []
     if content.get("nbformat", 4) != 4:
-        repairs.append(f"the notebook was in format {_clean(str(content['nbformat']))[:20]}")
+        repairs.append(f"the notebook was in format {in_one_line(str(content['nbformat']), 20)}")
     cells = [_cell(cell) for cell in found]
     if None in cells:
         repairs.append(f"{cells.count(None)} entries that are no cells were left out")
@@ -43,7 +45,7 @@ def normalise(content: Any) -> tuple[NotebookNode, list[str]]:
     language = _dict(metadata.get("kernelspec")).get("language", "python")
     if isinstance(language, str) and language.strip().lower() not in ("python", ""):
         repairs.append(
-            f"the notebook said that it is written in {_clean(language)[:40]}; it was graded as Python"
+            f"the notebook said that it is written in {in_one_line(language, 40)}; it was graded as Python"
         )
     notebook = NotebookNode(cells=[cell for cell in cells if cell is not None], metadata=NotebookNode())
     notebook.nbformat, notebook.nbformat_minor = 4, 5

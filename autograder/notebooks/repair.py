@@ -14,7 +14,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from .boundaries import restore_boundaries
-from .cells import SKIP, defined, essence, exercise_name, grade_id, is_skipped, is_solution
+from .cells import SKIP, defined, essence, exercise_name, grade_id, in_one_line, is_skipped, is_solution
 from .matching import Match, anchors, is_check, is_imports, match, most_similar
 
 Matches = dict[int, Match]
@@ -80,7 +80,9 @@ def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) 
             cell.metadata["tags"] = [SKIP]
             copies += 1
         elif claimed:
-            report.append(f"{claimed[:60]}: a second cell with these marks is kept as an ordinary cell")
+            report.append(
+                f"{in_one_line(claimed)}: a second cell with these marks is kept as an ordinary cell"
+            )
     if copies:
         report.append(f"copies of training and demo cells, {copies} of them, are left out as those cells are")
     return report
