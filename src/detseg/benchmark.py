@@ -4,11 +4,14 @@ Both run in turn in one process, so that a busy machine slows both, and what cou
 1, ours is faster. Every operation is timed forward without gradients, and forward and backward together. Our pooled
 regions lie in memory channels last, so a linear layer, which flattens them, pays for a copy that torchvision's do
 not need: the rows "flattened" contain it. Results go to ``build/bench.json``, as ``{operation: {scale: {"forward":
-ratio, "both": ratio}}}`` for one thread; two threads and a GPU, where there is one, get a file each beside it.
+ratio, "both": ratio}}}`` for one thread, with ``"conditions"`` beside the operations; two threads and a GPU, where
+there is one, get a file each beside it.
 """
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +54,7 @@ def region_cases(generator: torch.Generator, device: torch.device) -> Iterator[C
         rois = torch.cat([torch.zeros(count, 1), ends[0], ends[1]], dim=1)
 
         inputs = features.to(device), rois.to(device)
-        for flat in (False, True):
+        for flat in (False, True) if count == 300 else (False,):
             name = f"{scale}, flattened" if flat else scale
             ours, theirs = (_pooled(pool, stride, flat) for pool in (roi_pool, torchvision.ops.roi_pool))
             yield Case("roi_pool", name, ours, theirs, inputs)
@@ -149,8 +152,11 @@ def pixel_cases(generator: torch.Generator, device: torch.device) -> Iterator[Ca
         )
 
 
-def measure(case: Case, repeats: int) -> dict[str, float | None]:
-    """The ratios of one case, each the median over pairs of runs, ours and theirs in turn."""
+def measure(case: Case, repeats: int, seconds: float) -> dict[str, float | None]:
+    """The ratios of one case, each the median over pairs of runs, ours and theirs in turn.
+
+    There are ``repeats`` pairs, or as many as ``seconds`` allow, but at least 3.
+    """
     leaves = [x.detach().clone().requires_grad_() for x in case.inputs[: case.differentiable]]
     inputs = (*leaves, *case.inputs[case.differentiable :])
     gradient = torch.randn_like(case.theirs(*case.inputs).float())
@@ -161,18 +167,18 @@ def measure(case: Case, repeats: int) -> dict[str, float | None]:
     def both(operation: Callable[..., Tensor]) -> None:
         torch.autograd.grad(operation(*inputs), leaves, gradient)
 
-    ratios: dict[str, float | None] = {"forward": _ratio(case, forward, repeats), "both": None}
+    ratios: dict[str, float | None] = {"forward": _ratio(case, forward, repeats, seconds), "both": None}
     if leaves:
-        ratios["both"] = _ratio(case, both, repeats)
+        ratios["both"] = _ratio(case, both, repeats, seconds)
     return ratios
 
 
-def _ratio(case: Case, run: Callable[[Callable[..., Tensor]], None], repeats: int) -> float:
+def _ratio(case: Case, run: Callable[[Callable[..., Tensor]], None], repeats: int, seconds: float) -> float:
     on_gpu, one_thread = case.inputs[0].is_cuda, torch.get_num_threads() == 1
     # The time of this process alone says more than the clock where others use the machine too.
     clock = time.process_time if one_thread and not on_gpu else time.perf_counter
 
-    def seconds(operation: Callable[..., Tensor], times: int) -> float:
+    def timed(operation: Callable[..., Tensor], times: int) -> float:
         if on_gpu:
             torch.cuda.synchronize()
         start = clock()
@@ -183,14 +189,17 @@ def _ratio(case: Case, run: Callable[[Callable[..., Tensor]], None], repeats: in
         return clock() - start
 
     run(case.ours)  # what is prepared once, and the caches, are warm for both
-    once = seconds(case.theirs, 1)
+    once = timed(case.theirs, 1)
     times = max(1, min(50, int(0.02 / max(once, 1e-6))))  # a sample lasts about 20 ms
-    repeats = max(3, min(repeats, int(10 / max(once, 1e-6))))  # what takes seconds is repeated less
-    return statistics.median(seconds(case.ours, times) / seconds(case.theirs, times) for _ in range(repeats))
+    ratios: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(ratios) < 3 or (len(ratios) < repeats and time.perf_counter() < end):
+        ratios.append(timed(case.ours, times) / timed(case.theirs, times))
+    return statistics.median(ratios)
 
 
 def benchmark(
-    device: torch.device, repeats: int, only: str = ""
+    device: torch.device, repeats: int, seconds: float, only: str = ""
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """Measure every case and print the table as it grows."""
     generator = torch.Generator().manual_seed(0)
@@ -200,17 +209,35 @@ def benchmark(
         for case in cases(generator, device):
             if only not in case.operation:
                 continue
-            ratios = measure(case, repeats)
+            ratios = measure(case, repeats, seconds)
             results.setdefault(case.operation, {})[case.scale] = ratios
             forward, both = (f"{r:8.2f}" if r is not None else f"{'-':>8}" for r in ratios.values())
             print(f"{case.operation:20} {case.scale:25} {forward} {both}", flush=True)
     return results
 
 
+def conditions(device: str, threads: int) -> dict[str, str | int]:
+    """What the ratios were measured on."""
+    return {
+        "machine": torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 1,
+        "device": device,
+        "threads": threads,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+
+
 def main() -> None:
     """Measure with one thread, two threads, and on a GPU where there is one."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=7, help="pairs of runs in a ratio")
+    parser.add_argument(
+        "--seconds", type=float, default=0.3, help="for the pairs of a ratio; at least 3 are run"
+    )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="CPU threads, one run each")
     parser.add_argument("--only", default="", help="measure the operations whose name contains this")
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder of the JSON files")
@@ -222,8 +249,9 @@ def main() -> None:
     for name, device, threads in runs:
         print(f"\n{device}, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}")
         torch.set_num_threads(threads)
-        results = benchmark(torch.device(device), options.repeats, options.only)
-        (options.output / name).write_text(json.dumps(results, indent=2) + "\n")
+        results = benchmark(torch.device(device), options.repeats, options.seconds, options.only)
+        report = {**results, "conditions": conditions(device, threads)}
+        (options.output / name).write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

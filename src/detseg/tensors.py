@@ -14,16 +14,17 @@ def check_tensors(**tensors: Tensor) -> None:
         TypeError: something else, such as a list.
         ValueError: a tensor that is not where the first one is.
     """
-    first = ""
+    first = device = None
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             raise TypeError(
                 f"{name} must be a torch.Tensor, got {type(tensor).__name__}: use torch.as_tensor"
             )
-        first = first or name
-        if tensor.device != tensors[first].device:
+        if device is None:
+            first, device = name, tensor.device
+        elif tensor.device != device:
             raise ValueError(
-                f"{name} is on {tensor.device}, {first} on {tensors[first].device}: use {name}.to({first}.device)"
+                f"{name} is on {tensor.device}, {first} on {device}: use {name}.to({first}.device)"
             )
 
 

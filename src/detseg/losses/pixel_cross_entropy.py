@@ -37,7 +37,8 @@ def pixel_cross_entropy(logits: Tensor, target: Tensor, ignore_index: int = 255)
         )
     precise = logits.to(exact(logits))
     # A constant taken from all logits of a pixel changes nothing; the largest one keeps exp from overflowing.
-    shifted = precise - precise.detach().amax(1, keepdim=True)  # [N, K, H, W]
-    true_class = shifted.gather(1, label[:, None])[:, 0]  # [N, H, W]
-    loss = (shifted.exp().sum(1).log() - true_class).where(valid, 0)  # [N, H, W]
+    largest = precise.detach().amax(1, keepdim=True)  # [N, 1, H, W]
+    true_class = precise.gather(1, label[:, None]) - largest  # [N, 1, H, W]
+    log_sum = (precise - largest).exp_().sum(1, keepdim=True).log()  # [N, 1, H, W]
+    loss = (log_sum - true_class)[:, 0].where(valid, 0)  # [N, H, W]
     return (loss.sum() / valid.count_nonzero().clamp(min=1)).to(logits.dtype)
