@@ -1,4 +1,4 @@
-"""The sanitising step within nbgrader's own command: what stands in autograded/ and on the feedback page."""
+"""The sanitising step, in our command and nbgrader's own: what stands in autograded/ and on the feedback page."""
 
 import os
 import shutil
@@ -13,8 +13,14 @@ LAB = "03_boxes"
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
-def graded(fresh_boxes_course, submission, hand_in, tmp_path_factory):
+COMMANDS = {
+    "autograder grade": [["autograder", "grade", LAB]],
+    "nbgrader autograde": [["nbgrader", "autograde", LAB], ["nbgrader", "generate_feedback", LAB]],
+}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def graded(fresh_boxes_course, submission, hand_in, tmp_path_factory, request):
     root = tmp_path_factory.mktemp("harmless") / "course"
     shutil.copytree(fresh_boxes_course, root)
     notebook = submission()
@@ -38,8 +44,8 @@ def graded(fresh_boxes_course, submission, hand_in, tmp_path_factory):
     hand_in(root, "eve", notebook, files)
     hand_in(root, EVIL.replace("/", ""), submission())
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for command in ("autograde", "generate_feedback"):
-        subprocess.run(["nbgrader", command, LAB], cwd=root, env=environment, capture_output=True)
+    for command in COMMANDS[request.param]:
+        subprocess.run(command, cwd=root, env=environment, capture_output=True)
     return root
 
 
