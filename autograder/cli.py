@@ -26,9 +26,9 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-def _fail(message: str) -> typer.Exit:
+def _fail(message: str, code: int = 1) -> typer.Exit:
     typer.secho(message, err=True, fg="red")
-    return typer.Exit(1)
+    return typer.Exit(code)
 
 
 @app.command()
@@ -87,11 +87,15 @@ def selftest(
 
 @app.command()
 def grade(
-    lab: Annotated[str, typer.Argument(help="Name of the lab: submitted/STUDENT/LAB is graded.")],
+    lab: Annotated[
+        str | None,
+        typer.Argument(help="Name of the lab: submitted/STUDENT/LAB is graded.", show_default=False),
+    ] = None,
+    all_labs: Annotated[bool, typer.Option("--all", help="All labs that somebody handed in.")] = False,
     student: Annotated[list[str] | None, typer.Option(help="Only this student (may be repeated).")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions at a time.")] = 2,
-    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT: grade on its workers.")
     ] = None,
@@ -102,32 +106,40 @@ def grade(
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Without a jail: learners' code runs with your rights.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print all results as one JSON document.")] = False,
     root: Root = HERE,
 ) -> None:
-    """Grade a class and write its feedback; what is graded already and has not changed is left alone."""
-    from autograder.grading.batch import Options, Stopped, students_of
+    """Grade a class and write its feedback; what is graded already and has not changed is left alone.
+
+    Exit codes: 0 all is graded; 1 the machine failed on some submissions, which are listed; 2 nothing could be graded
+    (the message says why); 130 stopped by Ctrl-C or SIGTERM, to be resumed.
+    """
+    from autograder.grading.batch import Options, Stopped
+    from autograder.grading.selection import select
+    from autograder.reporting.document import as_document
     from autograder.reporting.progress import grade_with_progress, show
 
-    root = root.resolve()
-    try:
-        known = students_of(root, lab)
-    except ValueError as error:
-        raise _fail(str(error)) from None
-    if not known:
-        raise _fail(f"no submissions of {lab}: they belong into {root}/submitted/STUDENT/{lab}/")
-    if missing := sorted(set(student or ()) - set(known)):
-        raise _fail(f"no submission of {lab} by {', '.join(missing)}")
-    console = _console()
+    if (lab is None) is not all_labs:
+        raise _fail("say which lab: autograder grade LAB, or autograder grade --all", 2)
+    if resume and (force or student):
+        raise _fail("--resume goes on with the stopped run as it was: leave out --force and --student", 2)
+    root, console = root.resolve(), Console(stderr=True) if json else _console()
     options = Options(jobs, force, resume, unsafe, scheduler, gpu, wait)
+    reports = {}
     try:
-        reports = grade_with_progress(root, lab, console, student, options, of=len(student or known))
+        for name, students in select(root, lab, student or ()).items():
+            reports[name] = grade_with_progress(root, name, console, students, options)
+            if not json:
+                show(reports[name], console, name)
     except Stopped as stop:
-        typer.secho(f"{stop}; go on with: autograder grade {lab} --resume", err=True, fg="yellow")
+        what = "--all" if all_labs else lab
+        typer.secho(f"{stop}; go on with: autograder grade {what} --resume", err=True, fg="yellow")
         raise typer.Exit(130) from None
     except (RuntimeError, ValueError) as error:
-        raise _fail(str(error)) from None
-    show(reports, console, lab)
-    raise typer.Exit(any(not report.results for report in reports))
+        raise _fail(str(error), 2) from None
+    if json:
+        typer.echo(jsonlib.dumps(as_document(reports), indent=1))
+    raise typer.Exit(any(not report.results for found in reports.values() for report in found))
 
 
 @app.command()

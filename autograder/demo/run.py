@@ -108,7 +108,7 @@ def _class(root: Path, build: Path, console: Console, jobs: int) -> list[str]:
     os.environ["AUTOGRADER_SEED"] = SEED
     try:
         reports = grade_with_progress(
-            course, LAB, console, options=Options(jobs, unsafe=bool(reason)), of=len(students)
+            course, LAB, console, [student.name for student in students], Options(jobs, unsafe=bool(reason))
         )
     finally:
         os.environ.pop("AUTOGRADER_SEED")

@@ -14,6 +14,7 @@ from .gradebook import LabWriter, open_course
 from .gradebook.submissions import Sanitised
 from .graders import require_jail
 from .journal import Entry, Journal, Plan
+from .selection import students_of
 from .submission import Report, digest_of, is_graded, report_of
 from .task import Done, Task, Work, as_notebook, as_text
 from .workers import Workers
@@ -50,15 +51,6 @@ class Options:
 
 
 DEFAULT = Options()
-
-
-def students_of(root: Path, lab: str) -> list[str]:
-    """Everyone with a folder submitted/STUDENT/LAB."""
-    coursedir = open_course(root).coursedir
-    submitted = Path(coursedir.format_path("submitted", "", ""))
-    excluded = coursedir.student_id_exclude.split(",")
-    found = (folder.parent.name for folder in submitted.glob(f"*/{lab}") if folder.is_dir())
-    return sorted(student for student in found if student not in excluded)
 
 
 def journal_path(root: Path, lab: str) -> Path:
@@ -123,21 +115,17 @@ class _Run:
         earlier = Journal.resume(path)
         if options.resume and earlier is not None:
             self._journal = earlier
+            self._writer = LabWriter(root, lab, earlier.plan.run)
         else:
-            if options.resume:
-                on_note("no earlier run was stopped: grading what is not graded")
-            elif earlier is not None:
-                done = len(earlier.entries)
-                on_note(
-                    f"an earlier run stopped after {done} of {len(earlier.plan.students)}; go on with --resume"
-                )
             if earlier is not None:
                 earlier.close()
+            on_note(_about(earlier, options.resume))
             chosen = students_of(root, lab) if students is None else list(students)
             digests = {student: digest_of(self._submitted(student)) for student in chosen}
-            self._journal = Journal.start(path, Plan(secrets.token_hex(8), lab, digests, options.force))
+            plan = Plan(secrets.token_hex(8), lab, digests, options.force)
+            self._writer = LabWriter(root, lab, plan.run)
+            self._journal = Journal.start(path, plan)
         self._plan = self._journal.plan
-        self._writer = LabWriter(root, lab, self._plan.run)
 
     def _submitted(self, student: str) -> Path:
         return self._course.path("submitted", student, self._lab)
@@ -238,6 +226,16 @@ class _Run:
             self._unrecorded += 1
             problem = f"graded, but not recorded ({_line(error)}): when that is mended, go on with --resume"
             return Report(done.student, problem=problem)
+
+
+def _about(earlier: Journal | None, resume: bool) -> str:
+    """What to say of the run before, which is not gone on with."""
+    if resume:
+        return "no earlier run was stopped: grading what is not graded"
+    if earlier is not None and earlier.entries:
+        came = f"{len(earlier.entries)} of {len(earlier.plan.students)}"
+        return f"an earlier run stopped after {came} (--resume goes on with it); this is a new one"
+    return ""
 
 
 def _line(error: Exception) -> str:

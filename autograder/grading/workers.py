@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import queue
+import re
 import shutil
 import signal
 import tempfile
@@ -125,6 +126,10 @@ class Workers:
             cluster.close(timeout=CLOSE_SECONDS)
 
     def _connect(self, address: Any) -> Client:
+        if isinstance(address, str) and not re.fullmatch(r"\w+://.+:\d+", address):
+            raise WorkersError(
+                f'"{address}" is no address of a Dask scheduler: they look like tcp://HOST:8786'
+            )
         try:
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:

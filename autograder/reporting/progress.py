@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,10 @@ def grade_with_progress(
     root: Path,
     lab: str,
     console: Console,
-    students: Iterable[str] | None = None,
+    students: Sequence[str],
     options: Options = DEFAULT,
-    of: int | None = None,
 ) -> list[Report]:
-    """`grade`, with a line for each submission as it comes; ``of`` is how many are expected.
+    """`grade`, with a line for each submission as it comes.
 
     Raises:
         Stopped: by Ctrl-C or SIGTERM. See `grade` for the others.
@@ -49,7 +48,7 @@ def grade_with_progress(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar, stop_signals() as stopped:
-        task = bar.add_task(f"grading {lab}", total=of, rate="")
+        task = bar.add_task(f"grading {lab}", total=len(students), rate="")
         graded = 0
 
         def say(report: Report, resumed: bool) -> None:
@@ -65,9 +64,11 @@ def grade_with_progress(
             )
             bar.update(task, advance=1, rate=f"{graded / seconds:.1f} a second" if graded else "")
 
-        return grade(
-            root, lab, students, options, say, lambda note: console.print(note, style="yellow"), stopped
-        )
+        def note(text: str) -> None:
+            if text:
+                console.print(text, style="yellow", markup=False)
+
+        return grade(root, lab, students, options, say, note, stopped)
 
 
 @contextlib.contextmanager

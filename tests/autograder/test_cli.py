@@ -1,6 +1,7 @@
 """The commands say in one line what is wrong, and start fast."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,20 +31,47 @@ def test_help_imports_nothing_heavy():
     ("arguments", "said"),
     [
         (("grade", "01_tiny"), "no submissions of 01_tiny"),
+        (("grade", "--all"), "no submissions of any lab"),
         (("grade", "01_tiny", "--student", "zoe"), "no submissions of 01_tiny"),
-        (("release", "09_none"), 'there is no lab called "09_none": the labs are 01_tiny'),
+        (("grade", "01_tyni"), 'no lab called "01_tyni" is released: did you mean 01_tiny?'),
+        (("grade", "xyz"), "the labs are 01_tiny"),
+        (("grade",), "say which lab"),
+        (("grade", "01_tiny", "--all"), "say which lab"),
+        (("grade", "01_tiny", "--resume", "--force"), "leave out --force and --student"),
+        (("grade", "01_tiny", "--resume", "--student", "zoe"), "leave out --force and --student"),
     ],
 )
-def test_what_is_missing_is_named(course, arguments, said):
+def test_grade_says_what_is_wrong(course, arguments, said):
     done = run(*arguments, "--root", course)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
 
 
+def test_an_unknown_student_is_named(course):
+    (course / "submitted" / "ada" / "01_tiny").mkdir(parents=True)
+    done = run("grade", "01_tiny", "--student", "zoe", "--student", "ada", "--root", course)
+    assert done.exit_code == 2
+    assert "no submission of 01_tiny by zoe" in done.output
+
+
+def test_a_course_without_a_release(tmp_path):
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    done = run("grade", "--all", "--root", tmp_path)
+    assert done.exit_code == 2
+    assert "no lab is released" in done.output
+    assert "autograder release" in done.output
+
+
+def test_release_names_the_labs_there_are(course):
+    done = run("release", "09_none", "--root", course)
+    assert done.exit_code == 1
+    assert 'there is no lab called "09_none": the labs are 01_tiny' in done.output
+
+
 def test_outside_a_course(tmp_path):
     done = run("grade", "01_tiny", "--root", tmp_path)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "is not a course" in done.output
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.grading.batch import Options, grade, students_of
+from autograder.grading.batch import Options, grade
 from autograder.grading.gradebook import open_course, scores
+from autograder.grading.selection import students_of
 from autograder.grading.submission import is_graded
 
 LAB = "03_boxes"
