@@ -45,9 +45,8 @@ def test_message_quotes_values_place_box_mistake_and_advice():
 
 
 def test_two_mistakes_at_once_are_told_from_one():
-    rounded_down, averaged = (
-        known.function for known in (EXERCISE.misconceptions[0], EXERCISE.misconceptions[5])
-    )
+    functions = {known.name: known.function for known in EXERCISE.misconceptions}
+    rounded_down, averaged = functions["corners rounded down"], functions["average instead of maximum"]
 
     def roi_pool(features, rois, output_size, spatial_scale):
         wrong = rounded_down if len(rois) == 2 and spatial_scale == 1 else averaged
