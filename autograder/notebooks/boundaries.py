@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ Section = tuple[str, str]  # "exercise" or "check", and its name
 
 _STRING = re.compile(
     r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|"(?:[^"\\\n]++|\\.)*+"|\'(?:[^\'\\\n]++|\\.)*+\'|#[^\n]*'
+)
+_CANDIDATE = re.compile(
+    r"^(?:#[ \t]*(?:exercise|check)\b|async[ \t]|def[ \t]|class[ \t]|check\()[^\n]*", re.MULTILINE
 )
 _CHECK_CALL = re.compile(r"check\((\w+)")
 _RETURN = re.compile(r"^[ \t]+(?:return|yield|raise)\b", re.MULTILINE)
@@ -38,12 +42,22 @@ def _names(cell: Any) -> list[str]:
     return [line.name] if line else defined(cell.source)
 
 
-def _section(line: str, names: set[str]) -> Section | None:
-    """What begins in this line: an exercise or a check of the release."""
-    if (comment := recovery(line)) and comment.name in names:
-        return comment.kind, comment.name
-    name = next(iter(defined(line)), None)
-    return ("exercise", name) if name in names else None
+def _sections(source: str, names: set[str]) -> list[tuple[int, Section]]:
+    """Where (line number) exercises and checks of the release begin in a source."""
+    found: list[tuple[int, Section]] = []
+    line, position = 0, 0
+    for candidate in _CANDIDATE.finditer(source):
+        line += source.count("\n", position, candidate.start())
+        position = candidate.start()
+        call = _CHECK_CALL.match(candidate[0])
+        name = next(iter(defined(candidate[0])), None)
+        if (comment := recovery(candidate[0])) and comment.name in names:
+            found.append((line, (comment.kind, comment.name)))
+        elif name in names:
+            found.append((line, ("exercise", str(name))))
+        elif call and call[1] in names and not found:  # behind an answer it is the learner's own
+            found.append((line, ("check", call[1])))
+    return found
 
 
 # --- merged cells ----------------------------------------------------------------------------------------
@@ -53,9 +67,12 @@ def _cut(cell: Any, names: set[str], skipped: Iterable[Any], report: list[str]) 
     """The parts of a cell in which several cells of the release were merged; else the cell itself."""
     if cell.cell_type == "markdown" and "```" in cell.source:
         return [cell]  # code shown in a text
-    lines = cell.source.splitlines()
-    places, sections = _beginnings(lines, names)
-    places |= _parts_not_run(cell, skipped)
+    sections = _sections(cell.source, names)
+    places = _parts_not_run(cell, skipped)
+    if len(sections) < 2 and not places:
+        return [cell]
+    lines = cell.source.split("\n")
+    places |= _beginnings(lines, sections)
     starts = sorted(places & set(range(1, len(lines))))
     if not starts:
         return [cell]
@@ -64,30 +81,24 @@ def _cut(cell: Any, names: set[str], skipped: Iterable[Any], report: list[str]) 
         for start, end in zip([0, *starts], [*starts, len(lines)], strict=True)
     ]
     made = [nbformat.from_dict({**cell, "source": parts[0]})]
-    for part in filter(str.strip, parts[1:]):
-        made.append(nbformat.v4.new_code_cell(part, id="part"))
-    what = f" with {', '.join(dict.fromkeys(name for _, name in sections))}" if sections else ""
+    made += [nbformat.v4.new_code_cell(part, id="part") for part in parts[1:] if part.strip()]
+    inside = ", ".join(dict.fromkeys(name for _, (_, name) in sections))
+    what = f" with {inside}" if inside else ""
     report.append(f"a cell{what} was cut into the {len(made)} cells of the lab that had been merged in it")
     return made
 
 
-def _beginnings(lines: list[str], names: set[str]) -> tuple[set[int], list[Section]]:
-    """Where another exercise or check begins than the one before it; all that begin."""
+def _beginnings(lines: list[str], sections: list[tuple[int, Section]]) -> set[int]:
+    """Lines in which another exercise or check begins than the one before it."""
     places: set[int] = set()
-    sections: list[Section] = []
-    for number, line in enumerate(lines):
-        found = _section(line, names)
-        call = _CHECK_CALL.match(line)
-        if not sections and call and call[1] in names:
-            found = "check", call[1]  # behind an answer it is the learner's own
-        if found is None or (sections and found == sections[-1]):
-            continue
-        if sections:
-            while lines[number - 1].startswith(("@", "#")) and not _section(lines[number - 1], names):
-                number -= 1  # decorators and comments belong to what follows
-            places.add(number)
-        sections.append(found)
-    return places, sections
+    marked = {number for number, _ in sections}
+    for (_, before), (number, section) in itertools.pairwise(sections):
+        if section != before:
+            start = number
+            while lines[start - 1].startswith(("@", "#")) and start - 1 not in marked:
+                start -= 1  # decorators and comments belong to what follows
+            places.add(start)
+    return places
 
 
 def _parts_not_run(cell: Any, skipped: Iterable[Any]) -> set[int]:
@@ -127,7 +138,7 @@ def _join(cells: list[Any], names: set[str], report: list[str]) -> list[Any]:
 def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]:
     """Numbers of the cells that go on with the exercise in the cell at ``position``."""
     first = cells[position].source
-    own = _sections(first, names)
+    own = {section for _, section in _sections(first, names)}
     if not own:
         return []
     rest: list[int] = []
@@ -136,17 +147,15 @@ def _continuation(cells: list[Any], position: int, names: set[str]) -> list[int]
         source = cells[number].source
         if cells[number].cell_type != "code" or not source.strip():
             continue
-        if _sections(source, names) - own or not (_is_indented(source) or _is_open(so_far)):
+        if {section for _, section in _sections(source, names)} - own or not (
+            _is_indented(source) or _is_open(so_far)
+        ):
             break
         rest.append(number)
         so_far = f"{so_far}\n{source}"
     # A cell that is indented as a whole runs by itself in Jupyter. It is a rest only if the function lacks its end.
     lacked = _is_open(first) or _RETURN.search(so_far[len(first) :]) or not _RETURN.search(first)
     return rest if lacked and not _is_open(so_far) else []
-
-
-def _sections(source: str, names: set[str]) -> set[Section]:
-    return {found for line in source.splitlines() if (found := _section(line, names))}
 
 
 def _is_indented(source: str) -> bool:

@@ -62,21 +62,26 @@ def match(wanted: Sequence[Any], cells: Sequence[Any]) -> dict[int, Match]:
             behind = [place for place in found if place > places.get(_exercise(wanted[number]), -1)]
             place = behind[0] if behind else max(found)
             chosen[number] = Match(cells[place], found[place])
-    free = [cell for position, cell in enumerate(cells) if position not in claimed]
+    free = {position: lines_of(cell) for position, cell in enumerate(cells) if position not in claimed}
     for number, anchor in enumerate(wanted):
         # Checks are all alike, and their text is known.
-        if number not in chosen and not is_check(anchor) and (similar := most_similar(anchor, free)):
-            chosen[number] = Match(similar, "similarity")
-            free = [cell for cell in free if cell is not similar]
+        if number not in chosen and not is_check(anchor) and free:
+            lines = lines_of(anchor)
+            best = max(free, key=lambda position: similarity(lines, free[position]))
+            if similarity(lines, free[best]) >= SIMILAR:
+                chosen[number] = Match(cells[best], "similarity")
+                del free[best]
     return chosen
 
 
-def most_similar(anchor: Any, cells: Sequence[Any]) -> Any | None:
-    """The cell with the most lines of ``anchor``, if it has enough of them."""
-    lines = _lines(anchor)
-    scored = [(len(lines & _lines(cell)) / len(lines), -n) for n, cell in enumerate(cells) if lines]
-    best, number = max(scored, default=(0.0, 0))
-    return cells[-number] if best >= SIMILAR else None
+def lines_of(cell: Any) -> set[str]:
+    """The lines of a cell's source, without blanks around them."""
+    return {line.strip() for line in cell.source.splitlines() if line.strip()}
+
+
+def similarity(lines: set[str], others: set[str]) -> float:
+    """Share of ``lines`` that is also in ``others``."""
+    return len(lines & others) / len(lines) if lines else 0.0
 
 
 def answered(matches: dict[int, Match], wanted: Sequence[Any]) -> tuple[set[str], set[str]]:
@@ -140,8 +145,4 @@ def _is_written(cell: Any, anchor: Any) -> bool:
 def _shares_a_line(cell: Any, by_id: dict[str, int], wanted: Sequence[Any]) -> bool:
     """Whether a cell has anything of the wanted one with its id: some tools give ids anew."""
     number = by_id.get(cell["id"])
-    return number is not None and any(len(line) > 9 for line in _lines(cell) & _lines(wanted[number]))
-
-
-def _lines(cell: Any) -> set[str]:
-    return {line.strip() for line in cell.source.splitlines() if line.strip()}
+    return number is not None and any(len(line) > 9 for line in lines_of(cell) & lines_of(wanted[number]))

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from .cells import in_one_line
 
 MOST_CELLS = 5000
+MOST_TEXT = 5 * 2**20  # characters of all cells
 
 _PICTURE = re.compile(r"image/(png|jpeg|gif|webp)")
 
@@ -28,7 +29,7 @@ def normalise(content: Any) -> tuple[NotebookNode, list[str]]:
     metadata only the lab's name and the grade ids are kept: they help to find the cells, the repair puts the rest back.
 
     Raises:
-        NoNotebook: there is no list of cells, or a very long one.
+        NoNotebook: there is no list of cells, or they are very many or very long.
     """
     if not isinstance(content, dict) or not isinstance(content.get("cells", content.get("worksheets")), list):
         raise NoNotebook("is JSON but not a notebook: it has no list of cells")
@@ -41,6 +42,11 @@ def normalise(content: Any) -> tuple[NotebookNode, list[str]]:
     cells = [_cell(cell) for cell in found]
     if None in cells:
         repairs.append(f"{cells.count(None)} entries that are no cells were left out")
+    length = sum(len(cell.source) for cell in cells if cell is not None)
+    if length > MOST_TEXT:
+        raise NoNotebook(
+            f"has {length:,} characters of text and code: read data from a file instead of a cell"
+        )
     metadata = _dict(content.get("metadata"))
     language = _dict(metadata.get("kernelspec")).get("language", "python")
     if isinstance(language, str) and language.strip().lower() not in ("python", ""):

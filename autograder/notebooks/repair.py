@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from .boundaries import restore_boundaries
 from .cells import SKIP, defined, essence, exercise_name, grade_id, in_one_line, is_skipped, is_solution
-from .matching import Match, anchors, is_check, is_imports, match, most_similar
+from .matching import SIMILAR, Match, anchors, is_check, is_imports, lines_of, match, similarity
 
 Matches = dict[int, Match]
 
@@ -65,7 +65,7 @@ def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) 
     """Cells that claim marks without being the cell of the release, and copies of cells that are not to run (again)."""
     report, copies = [], 0
     kept = {id(found.cell) for found in matches.values()}
-    not_run = [anchor for anchor in wanted if is_skipped(anchor)]
+    not_run = [lines_of(anchor) for anchor in wanted if is_skipped(anchor)]
     stubs = {essence(anchor): grade_id(anchor) for anchor in wanted if is_solution(anchor)}
     for cell in notebook.cells:
         if id(cell) in kept:
@@ -76,7 +76,7 @@ def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) 
         if stub and cell.cell_type == "code":
             cell.metadata["tags"] = [SKIP]
             report.append(f"{stub}: the empty copy of the cell is left out")
-        elif cell.cell_type == "code" and any(most_similar(anchor, [cell]) for anchor in not_run):
+        elif cell.cell_type == "code" and _resembles(cell, not_run):
             cell.metadata["tags"] = [SKIP]
             copies += 1
         elif claimed:
@@ -86,6 +86,11 @@ def _strangers(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) 
     if copies:
         report.append(f"copies of training and demo cells, {copies} of them, are left out as those cells are")
     return report
+
+
+def _resembles(cell: Any, sources: Sequence[set[str]]) -> bool:
+    lines = lines_of(cell)
+    return any(similarity(source, lines) >= SIMILAR for source in sources)
 
 
 def _restore(notebook: NotebookNode, cell: Any, anchor: Any) -> list[str]:
@@ -145,7 +150,9 @@ def _put_back(notebook: NotebookNode, wanted: Sequence[Any], matches: Matches) -
 def _is_bound(names: Sequence[str], cells: Sequence[Any]) -> bool:
     """Whether some code gives one of the names a value in another way than by a definition."""
     either = "|".join(map(re.escape, names))
-    binding = re.compile(rf"^(?:(?:{either})\s*=|.*\bimport\b.*(?:\b(?:{either})\b|\*))", re.MULTILINE)
+    binding = re.compile(
+        rf"^(?:(?:{either})[ \t]*=|[ \t]*(?:from|import)\b[^\n]*(?:\b(?:{either})\b|\*))", re.MULTILINE
+    )
     return bool(names) and any(cell.cell_type == "code" and binding.search(cell.source) for cell in cells)
 
 

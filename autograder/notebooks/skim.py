@@ -30,14 +30,15 @@ class Skimmed:
     complete: bool  # the file is not cut off
 
 
-def skim(raw: bytes, by_lines: bool = False, most: int = 5_000_000, deepest: int = 100) -> Skimmed:
+def skim(raw: bytes, by_lines: bool = False, most: int = 2_000_000, deepest: int = 100) -> Skimmed:
     """The notebook in UTF-8 text ``raw`` without its outputs and its widgets' state.
 
     With ``by_lines`` a string ends where its line ends, at the latest: a quote too many or too few then costs the cell
     it is in. (Valid JSON has no line ends in strings, but some tools write them.)
 
     Raises:
-        TooMuch: more than ``most`` brackets in one value or outside, or brackets nested deeper than ``deepest``.
+        TooMuch: more than ``most`` strings and brackets, or five times as many brackets in outputs, or brackets nested
+            deeper than ``deepest``.
     """
     pieces: list[bytes] = []
     cells: list[bytes] = []
@@ -46,7 +47,8 @@ def skim(raw: bytes, by_lines: bool = False, most: int = 5_000_000, deepest: int
     key_start = key_end = 0
     complete = False
     tokens = _TOKEN_OF_A_LINE if by_lines else _TOKEN
-    for _ in range(2 * most):
+    in_outputs = 5 * most
+    for _ in range(most):
         token = tokens.search(raw, position)
         if token is None:
             break
@@ -61,7 +63,7 @@ def skim(raw: bytes, by_lines: bool = False, most: int = 5_000_000, deepest: int
             key = raw[key_start:key_end] if named else b""
             if key in _BULKY:
                 pieces.append(raw[kept:position])
-                kept = _end(raw, position, most)
+                kept, in_outputs = _end(raw, position, in_outputs)
                 position = kept + 1
                 continue
             if keys and keys[-1] == b'"cells"' and not named:
@@ -78,20 +80,20 @@ def skim(raw: bytes, by_lines: bool = False, most: int = 5_000_000, deepest: int
                 cells.append(b"".join(pieces[first:]))
             complete = not keys
     else:
-        raise TooMuch(f"more than {2 * most:,} strings and brackets")
+        raise TooMuch(f"more than {most:,} strings and brackets")
     pieces.append(raw[kept:])
     return Skimmed(b"".join(pieces), tuple(cells), complete)
 
 
-def _end(raw: bytes, position: int, most: int) -> int:
-    """Where the bracket closes that was opened before ``position``; the end of the file if it does not."""
+def _end(raw: bytes, position: int, most: int) -> tuple[int, int]:
+    """Where the bracket closes that was opened before ``position``, else the file's end; how many brackets are left."""
     depth = 1
-    for _ in range(most):
+    for count in range(1, most + 1):
         bracket = _BRACKET.match(raw, position)
         if bracket is None:
-            return len(raw)
+            return len(raw), most - count
         position = bracket.end()
         depth += 1 if raw[position - 1] in _OPEN else -1
         if not depth:
-            return position - 1
-    raise TooMuch(f"more than {most:,} brackets in an output")
+            return position - 1, most - count
+    raise TooMuch("too many brackets in outputs")

@@ -210,7 +210,19 @@ def test_too_large_is_said(solved, monkeypatch):
         read_notebook(as_bytes(solved), "tiny.ipynb")
 
 
-@pytest.mark.parametrize("raw", [b'{"outputs": [' + b"[]," * 600, b"[]," * 600])
-def test_more_brackets_than_any_notebook_has(raw):
+@pytest.mark.parametrize("raw", [b'{"outputs": [' + b"[]," * 1300, b"[]," * 300, b'"",' * 600])
+def test_more_brackets_and_strings_than_any_notebook_has(raw):
     with pytest.raises(TooMuch):
         skim(raw, most=500)
+
+
+def test_more_text_than_any_notebook_has(solved):
+    solved.cells[1].source = "x = 1\n" * 1_000_000
+    with pytest.raises(Unreadable, match=r"6,00[0-9],[0-9]{3} characters of text and code"):
+        read_notebook(as_bytes(solved), "tiny.ipynb")
+
+
+@pytest.mark.parametrize("quotes", [b'\\"', b'"', b'"\\"'])
+def test_quotes_without_end_are_no_notebook(quotes):
+    with pytest.raises(Unreadable):
+        read_notebook(b'{"cells": [' + quotes * 500_000, "tiny.ipynb")
