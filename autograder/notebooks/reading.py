@@ -116,7 +116,7 @@ def _json(raw: bytes, name: str, repairs: list[str]) -> Any:
             f"{name} is not a notebook that can be read: {error}; clear the outputs, take out what is pasted in"
         ) from error
     what = "is damaged" if skimmed.complete else "is cut off"
-    repairs.append(f"{name} {what}; {len(cells)} whole cells were found in it")
+    repairs.append(f"{name} {what}; whole cells found in it: {len(cells)}")
     return {"cells": cells}
 
 

@@ -244,7 +244,8 @@ def big_outputs(draft):
 
 
 def odd_characters(draft):
-    draft.cells[0]["source"] += "\ud83d \U0001f600 \u200b \u2028 \x0c \x85 é\ufeff"
+    odd = "\ud83d \U0001f600 \u200b \u2028 \x0c \x85 é\ufeff"
+    draft.cells.insert(0, {"cell_type": "markdown", "id": "odd", "metadata": {}, "source": odd})
 
 
 MARKS_KEPT = [
