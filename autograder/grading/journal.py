@@ -99,7 +99,9 @@ class Journal:
         except OSError as error:
             self._file.truncate(self._size)
             self._file.seek(self._size)
-            raise JournalError(f"{self._path} cannot be written ({error.strerror})") from error
+            raise JournalError(
+                f"{self._path} cannot be written ({error.strerror}): when that is mended, go on with --resume"
+            ) from error
         self._size += len(line)
         self.entries[done.student] = Entry(digest, done)
 

@@ -157,12 +157,12 @@ def submission_seed(nb: Any, root: Path) -> int:
 
 
 def _kept_secret(path: Path) -> str:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            os.chmod(path, 0o600)
-            file.write(secrets.token_hex(16))
-    except FileExistsError:
-        pass
+    """What is in the file. A new one is there as a whole or not at all: an empty secret is one that learners know."""
+    if not path.exists():
+        new = path.with_name(f"{path.name}.new")
+        new.touch(mode=0o600)
+        new.write_text(secrets.token_hex(16), encoding="utf-8")
+        new.replace(path)
     return path.read_text(encoding="utf-8")
 
 

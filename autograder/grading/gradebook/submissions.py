@@ -11,6 +11,7 @@ import nbformat
 from nbconvert.writers import FilesWriter
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
+from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.limits import Limits
 from autograder.grading.publish import publish, stage_of, staging
@@ -64,19 +65,22 @@ class LabWriter(Autograde):
         """Open the course in ``root``; nothing is written yet. ``run`` is noted in what is.
 
         Raises:
-            ValueError: the lab was not released, or the gradebook does not know it.
+            ValueError: the lab was not released, or the gradebook does not know it or cannot be read.
         """
         self.course = open_course(root, lab)
         super().__init__(coursedir=self.course.coursedir, config=self.course.config)
         self.lab, self._run, self._root = lab, run, root
         self._released = [path.name for path in released_notebooks(self.course, lab)]
-        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
-            try:
+        try:
+            with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
                 gradebook.find_assignment(lab)
-            except MissingEntry:
-                raise ValueError(
-                    f"the gradebook does not know {lab}: run `autograder release {lab}` in this folder"
-                ) from None
+        except MissingEntry:
+            raise ValueError(
+                f"the gradebook does not know {lab}: run `autograder release {lab}` in this folder"
+            ) from None
+        except SQLAlchemyError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"the gradebook cannot be read ({reason}); nothing was graded") from error
         self.writer = FilesWriter(parent=self, config=self.config)
         self._sanitiser = self._exporter_with(self.sanitize_preprocessors)
         self._recorder = self._exporter_with(RECORD)
