@@ -99,7 +99,7 @@ class Workers:
         scratch = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
         self._stack.enter_context(scratch)
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        self._stack.enter_context(dask.config.set(_QUIET))
+        self._stack.enter_context(dask.config.set({**_QUIET, "temporary-directory": scratch.name}))
         cluster = LocalCluster(
             n_workers=1,
             threads_per_worker=jobs,
