@@ -3,6 +3,8 @@
 
 import json
 import os
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from autograder.isolation import jail, seccomp
 
 PROBE = """
 import json, os, resource, sys, threading
+from pathlib import Path
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({
     "uids": os.getresuid(), "gids": os.getresgid(), "groups": os.getgroups(), "pid": os.getpid(), "threads": threading.active_count(),
@@ -21,6 +24,7 @@ print(json.dumps({
     "interfaces": [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line],
     "limits": {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in
                ("AS", "FSIZE", "CPU", "NOFILE", "CORE", "MEMLOCK", "NPROC", "MSGQUEUE", "SIGPENDING")},
+    "above": {str(folder): os.listdir(folder) for folder in Path(sys.prefix).parents if folder != Path("/")},
     "mounts": [line.split()[4:6] for line in open("/proc/self/mountinfo")],
 }))
 """
@@ -72,7 +76,17 @@ def test_only_one_place_to_write(probe):
     writable = [place for place, options in probe["mounts"] if "rw" in options.split(",")]
     # a proc belongs to the kernel and lets nobody write; devices are five harmless ones
     assert {place for place in writable if not place.startswith(("/proc", "/dev/"))} == {jail.SPACE}
-    assert not {"etc", "home", "var", "sys", "old"} & (set(probe["root"]) - {"etc"})
+    environment = Path(
+        sys.prefix
+    )  # it may lie anywhere, in /home as well; nothing else is seen on the way to it
+    assert not {"home", "root", "var", "sys", "old"} & set(probe["root"]) - {
+        environment.parts[1],
+        Path(sys.base_prefix).parts[1],
+    }
+    way = [*reversed(environment.parents), environment]
+    assert probe["above"] == {
+        str(folder): [below.name] for folder, below in pairwise(way) if folder != Path("/")
+    }
 
 
 def test_no_descriptor_but_its_own(probe):
