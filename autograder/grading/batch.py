@@ -146,8 +146,7 @@ class _Run:
             waiting = []
             for student in self._plan.students:
                 if self._is_recorded(student):
-                    self._writer.complete(student)
-                    report(report_of(student, self._course.path("autograded", student, self._lab)), True)
+                    report(self._complete(student), True)
                 elif entry := self._written_down(student):
                     report(self._record(entry.done))
                 else:
@@ -223,9 +222,20 @@ class _Run:
             notebooks = {name: as_notebook(text) for name, text in done.notebooks.items()}
             return self._writer.record(done.student, notebooks, done.seconds)
         except Exception as error:
-            self._unrecorded += 1
-            problem = f"graded, but not recorded ({_line(error)}): when that is mended, go on with --resume"
-            return Report(done.student, problem=problem)
+            return self._not_recorded(done.student, error)
+
+    def _complete(self, student: str) -> Report:
+        """What is recorded, with its feedback."""
+        try:
+            self._writer.complete(student)
+        except Exception as error:
+            return self._not_recorded(student, error)
+        return report_of(student, self._course.path("autograded", student, self._lab))
+
+    def _not_recorded(self, student: str, error: Exception) -> Report:
+        self._unrecorded += 1
+        problem = f"graded, but not recorded ({_line(error)}): when that is mended, go on with --resume"
+        return Report(student, problem=problem)
 
 
 def _about(earlier: Journal | None, resume: bool) -> str:

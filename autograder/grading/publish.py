@@ -13,17 +13,25 @@ def stage_of(folder: Path) -> Path:
 
 def staging(folder: Path) -> Path:
     """`stage_of` the folder, empty, to be filled and then published."""
+    tidy(folder)
     stage = stage_of(folder)
-    shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     return stage
 
 
 def publish(stage: Path, folder: Path) -> None:
     """Put ``stage`` in the place of ``folder``. In between there may be none, but never half of one."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        folder.rename(old)
+        folder.rename(_old(folder))
     stage.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    tidy(folder)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a killed program may have left beside ``folder``."""
+    shutil.rmtree(stage_of(folder), ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")

@@ -14,7 +14,7 @@ from nbgrader.converters import Autograde, NbGraderException
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.limits import Limits
-from autograder.grading.publish import publish, stage_of, staging
+from autograder.grading.publish import publish, stage_of, staging, tidy
 from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
 from autograder.notebooks.harmless import keep_pictures
@@ -158,10 +158,17 @@ class LabWriter(Autograde):
             gradebook.update_or_create_submission(self.lab, student, **given)
 
     def complete(self, student: str) -> None:
-        """Write the feedback of a graded submission if there is none."""
-        if not any(self.course.path("feedback", student, self.lab).glob("*.html")):
+        """Write the feedback of a graded submission if there is none; remove what a killed run left beside it.
+
+        Raises:
+            OSError: the disk is full, or a folder cannot be written.
+        """
+        graded, feedback = (self.course.path(step, student, self.lab) for step in ("autograded", "feedback"))
+        tidy(graded)
+        tidy(feedback)
+        if not any(feedback.glob("*.html")):
             with quiet():
-                self._feedback.write(student, self.course.path("autograded", student, self.lab))
+                self._feedback.write(student, graded)
 
     def _exporter_with(self, preprocessors: list[Any]) -> Any:
         exporter = self.exporter_class(parent=self, config=self.config)
