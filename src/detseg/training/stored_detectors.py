@@ -61,7 +61,7 @@ def train_faster_rcnn(scenes: Scenes, seed: int = SEED, **options: Any) -> tuple
     """The four losses jointly; ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = FasterRCNN(backbone()).to(memory_format=torch.channels_last)
-    recipe = {"epochs": 14, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
+    recipe = {"epochs": 12, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
     return model, fit(model, DetectionBatches(scenes), **{**recipe, **options})
 
 
@@ -69,12 +69,12 @@ def train_mask_rcnn(scenes: Scenes, seed: int = SEED, **options: Any) -> tuple[M
     """The five losses jointly; ``options`` go to `fit`."""
     torch.manual_seed(seed)
     model = MaskRCNN(backbone()).to(memory_format=torch.channels_last)
-    recipe = {"epochs": 14, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
+    recipe = {"epochs": 11, "batch_size": 8, "learning_rate": 1e-3, "seed": seed}
     return model, fit(model, DetectionBatches(scenes, masks=True), **{**recipe, **options})
 
 
 def make_rcnn() -> list[Path]:
-    """About two and a half minutes on two cores, and one more to measure it."""
+    """About three and a half minutes on one core, and two more to measure it."""
     model, _ = train_rcnn(FarmScenes.train(), stored_proposals("train"))
     return [_save_staged(model, "rcnn_farm", "6 epochs, 8 regions an image")]
 
@@ -86,23 +86,23 @@ def make_sppnet() -> list[Path]:
 
 
 def make_faster_rcnn() -> list[Path]:
-    """About two and a half minutes on two cores."""
+    """About three and a half minutes on one core."""
     model, _ = train_faster_rcnn(FarmScenes.train())
     mean_ap, per_class = evaluate(model, FarmScenes.test())
     recipe = (
-        "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 14 epochs, 64 anchors and 32 RoIs an image"
+        "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 12 epochs, 64 anchors and 32 RoIs an image"
     )
     return [_save(model, "faster_rcnn_farm", recipe, mean_ap, per_class)]
 
 
 def make_mask_rcnn() -> list[Path]:
-    """About three and a half minutes on two cores."""
+    """Nearly four minutes on one core."""
     model, _ = train_mask_rcnn(FarmScenes.train())
     test = FarmScenes.test()
     mean_ap, per_class = evaluate(model, test)
     mask_mean, mask_per_class = evaluate_masks(predict_scenes(model, test), test)
     recipe = (
-        "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 14 epochs, 64 anchors and 32 RoIs an image"
+        "AdamW, learning rate 1e-3, weight decay 0.02, batch 8, 11 epochs, 64 anchors and 32 RoIs an image"
     )
     masks = {
         "mask_mean_average_precision": round(mask_mean, 3),

@@ -60,7 +60,7 @@ def train_fast_rcnn(
 
 
 def make_fast_rcnn() -> list[Path]:
-    """Train Fast R-CNN and measure it on the test scenes; about three minutes on two cores."""
+    """Train Fast R-CNN and measure it on the test scenes; about three and a half minutes on one core."""
     train, test = FarmScenes.train(), FarmScenes.test()
     model, _ = train_fast_rcnn(train, stored_proposals("train"))
     mean_ap, per_class = evaluate(model, test, stored_proposals("test"))
