@@ -7,7 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from graded_class import hand_in_class
+from invented_results import InventedResults
+from typer.testing import CliRunner
 
+from autograder.cli import app
+from autograder.grading import batch
 from autograder.isolation import jail
 from autograder.notebooks.cells import grade_id
 
@@ -151,3 +156,26 @@ def warm():
     kept = WarmGraders()
     yield kept
     kept.close()
+
+
+@pytest.fixture(scope="session")
+def small_class(fresh_boxes_course, submission, hand_in, tmp_path_factory):
+    """A course with five submissions that are not graded, the last one unreadable; never changed by tests."""
+    course = tmp_path_factory.mktemp("small_class") / "course"
+    shutil.copytree(fresh_boxes_course, course)
+    hand_in_class(course, submission, hand_in, 5)
+    (course / "gradebook.db.seed").write_text("the same hidden cases for all")
+    return course
+
+
+@pytest.fixture
+def autograder_grade(monkeypatch):
+    """The command, with results that are invented: ``autograder_grade(course, "--resume", on_execution=...)``."""
+
+    def run(course, *options, on_execution=lambda student: None):
+        monkeypatch.setattr(batch, "Workers", lambda *_: InventedResults(course, on_execution))
+        ran = CliRunner().invoke(app, ["grade", LAB, "--unsafe", "--root", str(course), *options])
+        assert ran.exception is None or isinstance(ran.exception, SystemExit), repr(ran.exception)
+        return ran
+
+    return run
