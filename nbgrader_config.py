@@ -13,6 +13,7 @@ from autograder.grading.gradebook import (
     GENERATE_ASSIGNMENT,
     PAGE_FILTERS,
     SANITIZE,
+    PageExporter,
     SubmissionExporter,
     take_other_names,
 )
@@ -35,6 +36,8 @@ c.Autograde.pre_convert_hook = take_other_names  # and finds renamed ones
 c.Autograde.sanitize_preprocessors = SANITIZE  # repair, then nbgrader's own
 c.Autograde.autograde_preprocessors = AUTOGRADE  # our Execute in the place of nbgrader's
 c.GenerateFeedback.preprocessors = FEEDBACK
+c.GenerateFeedback.exporter_class = PageExporter
+c.Exporter.optimistic_validation = True  # once a notebook, not after each step
 
 # Feedback and the Formgrader's pages show learners' markdown: nothing in it may act in the reader's browser.
 c.HTMLExporter.filters = PAGE_FILTERS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
 from typing import Any
@@ -86,10 +87,16 @@ def markdown_to_html(source: str, attachments: dict[str, Any] | None = None) -> 
 @pass_context
 def markdown_filter(context: Mapping[str, Any], source: str) -> str:
     """nbconvert's filter ``markdown2html``: what cannot be rendered is shown as text."""
+    attachments = context.get("cell", {}).get("attachments")
     try:
-        return clean_html(markdown_to_html(source, context.get("cell", {}).get("attachments")))
+        return clean_html(markdown_to_html(source, attachments)) if attachments else _cleaned(source)
     except Exception:
         return f"<pre>{escape(source)}</pre>"
+
+
+@lru_cache(maxsize=1024)  # most cells are the release's
+def _cleaned(source: str) -> str:
+    return clean_html(markdown_to_html(source))
 
 
 def loses_nothing(html: str) -> bool:

@@ -6,6 +6,7 @@ from .course import Course, open_course
 from .exporter import SubmissionExporter
 from .feedback import FEEDBACK
 from .harmless import PAGE_FILTERS
+from .pages import PageExporter
 from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
 from .scores import scores
 from .submissions import LabWriter, take_other_names
@@ -19,6 +20,7 @@ __all__ = [
     "Course",
     "ExecuteSubmission",
     "LabWriter",
+    "PageExporter",
     "Repair",
     "SubmissionExporter",
     "generate_assignment",

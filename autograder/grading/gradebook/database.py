@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import event
+import nbgrader.api
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
 
 WAIT_SECONDS = 30  # for another program's turn; the Formgrader and a grading run may write at the same time
+
+# nbgrader opens the gradebook anew for each step and each learner; an engine that is kept knows its SQL already
+nbgrader.api.create_engine = lru_cache(maxsize=16)(create_engine)
 
 
 @event.listens_for(Engine, "connect")

@@ -189,5 +189,5 @@ SANITIZE = [
     stock.CheckCellMetadata,
     Harmless,
 ]
-RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties, stock.CheckCellMetadata]
+RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties]
 AUTOGRADE = [ExecuteSubmission, *RECORD]

@@ -211,7 +211,7 @@ def test_stopping_leaves_a_run_to_go_on_with(boxes_course, submission, hand_in):
     for number in range(4):
         hand_in(boxes_course, f"student{number}", submission())
     seen = []
-    with pytest.raises(Stopped, match="stopped after [12] of 4"):
+    with pytest.raises(Stopped, match=r"stopped after [12] of 4"):
         grade(
             boxes_course,
             LAB,
