@@ -109,14 +109,19 @@ def figure(measurements: Sequence[Measurement], path: Path) -> None:
             arrow = {"arrowstyle": "->", "color": GREY, "lw": 1}
             axes.annotate("", (slowest, accuracy), (seconds, accuracy), arrowprops=arrow)
             axes.plot(slowest, accuracy, alpha=0)  # the axis must reach the arrow's head
+        low, high = (bound(item.accuracy for item in of_rung) for bound in (min, max))
         if len(of_rung) > 1:
-            low, high = (bound(item.accuracy for item in of_rung) for bound in (min, max))
             axes.plot([seconds, seconds], [low, high], color=colour, lw=2)
         axes.plot(seconds, accuracy, marker, color=colour, ms=8, label=labels.pop(rung.proposals, None))
         below = _crowded((seconds, accuracy), list(points.values()))
         place = {"xytext": (0, -9), "va": "top"} if below else {"xytext": (0, 9), "va": "bottom"}
-        axes.annotate(rung.title, (seconds, accuracy), textcoords="offset points", ha="center", **place)
-    axes.set(xscale="log", xlabel="seconds an image (arrow: from 300 to 2,000 proposals)", ylabel="accuracy")
+        end = (seconds, low if below else high)
+        axes.annotate(rung.title, end, textcoords="offset points", ha="center", **place)
+    axes.set(
+        xscale="log",
+        xlabel="seconds an image (arrow: from 300 to 2,000 proposals; line: worst to best seed)",
+        ylabel="accuracy",
+    )
     axes.margins(0.12, 0.15)
     axes.grid(alpha=0.3, which="both")
     axes.legend(loc="lower left", frameon=False)
