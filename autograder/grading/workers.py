@@ -31,6 +31,7 @@ from .task import Done, Task, run
 
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
+STARTS = 3  # of a worker that is killed while it starts
 IDLE_SECONDS = 120.0  # a worker that waits longer for work gives its warm processes' memory back
 _PLUGIN = "autograder-graders"
 _SCRATCH = "autograder-scratch-"
@@ -73,7 +74,7 @@ class Workers:
             wait_seconds: how long tasks wait for a (fitting) worker when there is none.
 
         Raises:
-            WorkersError: nobody answers at the address.
+            WorkersError: nobody answers at the address, or no worker can be started here.
         """
         self._resources = {"GPU": 1} if gpu else {}
         self._wait_seconds, self._scheduler = wait_seconds, scheduler
@@ -82,16 +83,24 @@ class Workers:
         self._seen = time.monotonic()
         self._asked = float("-inf")
         self._workers: list[dict[str, Any]] = []
-        self._stack = ExitStack()
-        try:
-            self._stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")  # that a submission is large, say
-            address = scheduler or self._start_here(jobs)
-            self._client = self._connect(address)
-            self._client.register_plugin(_Graders())
-        except BaseException:
-            self._stack.close()
-            raise
+        for others in reversed(range(STARTS)):
+            with ExitStack() as self._stack:
+                try:
+                    self._start(jobs)
+                    self._stack = self._stack.pop_all()  # which keeps it open
+                    return
+                except WorkersError:
+                    raise
+                except (OSError, RuntimeError) as error:  # a worker was killed just then
+                    if not others:
+                        raise WorkersError(f"no worker starts ({type(error).__name__}: {error})") from error
+
+    def _start(self, jobs: int) -> None:
+        self._stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")  # that a submission is large, say
+        address = self._scheduler or self._start_here(jobs)
+        self._client = self._connect(address)
+        self._client.register_plugin(_Graders())
 
     def _start_here(self, jobs: int) -> LocalCluster:
         """One process with ``jobs`` threads, which share its warm processes. Encrypted: ports are open to all users."""

@@ -80,34 +80,36 @@ def undisturbed(handed_in, tmp_path_factory):
 
 @dataclass(frozen=True)
 class Moment:
-    """So many seconds after the journal has so many results; -1: after the start of the program."""
+    """``delay`` seconds after the journal has so many results; or ``early`` seconds after the start of a run."""
 
     victim: str
     results: int
     delay: float
+    early: float | None
 
     @classmethod
     def draw(
         cls, rng: random.Random, victim: str, stratum: tuple[float, float], times: list[float]
     ) -> "Moment":
-        """One in the part of the run between two shares of its results; every fourth falls into the start-up."""
-        if rng.random() < 0.25:
-            return cls(victim, -1, rng.uniform(0, times[1]))
+        """One in the part of the run between two shares of its results; every fourth may fall into a start-up."""
         results = int(rng.uniform(*stratum) * SIZE)
-        before, after = (0.0, *times)[results + 1 : results + 3]
-        return cls(victim, results, rng.uniform(0, after - before))
+        delay = rng.uniform(0, times[results + 1] - times[results])
+        return cls(victim, results, delay, rng.uniform(0, times[1]) if rng.random() < 0.25 else None)
 
 
-def come(moment: Moment, grading: Grading, course: Path) -> psutil.Process | None:
+def come(moment: Moment, grading: Grading, course: Path, started: bool) -> psutil.Process | None:
     """Wait for a moment; its victim, or None if the run ended before."""
     find: dict[str, Callable[[], list[psutil.Process]]] = {
         "writer": lambda: [psutil.Process(grading.process.pid)],
         "worker": lambda: workers(grading),
         "zygote": lambda: zygotes(grading),
     }
-    while grading.runs and results_written(course) < moment.results:
-        time.sleep(0.02)
-    time.sleep(moment.delay)
+    if moment.early is not None and not started:
+        time.sleep(moment.early)
+    else:
+        while grading.runs and results_written(course) < moment.results:
+            time.sleep(0.02)
+        time.sleep(moment.delay)
     while grading.runs:
         try:
             if found := find[moment.victim]():
@@ -162,7 +164,7 @@ def test_killed_again_and_again(seed, handed_in, undisturbed, family, tmp_path):
         runs += 1
         with Grading(course, *(["--resume"] if runs > 1 else []), TMPDIR=str(scratch)) as grading:
             failed = 0  # machines within this run
-            while moments and (victim := come(moments[0], grading, course)):
+            while moments and (victim := come(moments[0], grading, course, failed > 0)):
                 victim.kill()
                 print(f"  run {runs}, process {victim.pid}: {moments[0]}")
                 killed += 1

@@ -1,5 +1,6 @@
 """Submissions on Dask workers of this machine and of others; what is lost is told, and nothing is left behind."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 
@@ -277,3 +279,22 @@ def test_a_lab_the_gradebook_does_not_know(boxes_course, submission, hand_in):
     done = CliRunner().invoke(app, ["grade", "--all", "--root", str(boxes_course)])
     assert done.exit_code == 2
     assert "run `autograder release 04_other`" in done.stderr
+
+
+def test_a_worker_killed_while_it_starts_is_started_again(submission):
+    started = set(below(os.getpid()))
+
+    def kill_the_first():
+        deadline = time.monotonic() + LONG_WAIT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(psutil.NoSuchProcess, ValueError):
+                worker_of(started).kill()
+                return
+            time.sleep(0.02)
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    with Workers(1) as pool:
+        killer.join()
+        pool.submit(task(submission))
+        assert all_of(pool, 1)["ada"].problem is None
