@@ -53,12 +53,7 @@ def scenes() -> FarmScenes:
 @pytest.mark.parametrize(
     ("name", "make", "bar"),
     [
-        pytest.param(
-            "fcn_16s_farm",
-            lambda: FCN(backbone(pretrained=False), skips=0),
-            0.5,
-            marks=stored("fcn_16s_farm"),
-        ),
+        ("fcn_16s_farm", lambda: FCN(backbone(pretrained=False), skips=0), 0.5),
         ("fcn_2s_farm", lambda: FCN(backbone(pretrained=False), skips=3), 0.69),
         ("deconvnet_farm", lambda: DeconvNet(backbone(pretrained=False)), 0.65),
     ],
@@ -71,7 +66,6 @@ def test_stored_segmenters_reach_what_their_cards_say(name, make, bar, scenes):
     assert mean == pytest.approx(card["mean_iou"], abs=0.07)  # 40 scenes: some points of noise
 
 
-@stored("patch_classifier_farm")
 def test_the_stored_patch_classifier_reaches_what_its_card_says(scenes):
     model = PatchClassifier(backbone(pretrained=False))
     card = load_weights(model, "patch_classifier_farm")
@@ -85,7 +79,6 @@ def test_the_stored_patch_classifier_reaches_what_its_card_says(scenes):
     assert mean_iou(confusion)[0] == pytest.approx(card["mean_iou"], abs=0.12)
 
 
-@stored("localiser_farm")
 def test_the_stored_localiser_reaches_what_its_card_says(scenes):
     model = Localiser(backbone(pretrained=False))
     card = load_weights(model, "localiser_farm")
