@@ -52,7 +52,9 @@ def links_below(folder: Path) -> list[str]:
 def _below(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):  # links to folders are listed, not followed
         links = [name for name in folders if Path(where, name).is_symlink()]
-        folders[:] = sorted(set(folders) - _SKIPPED - set(links))
+        folders[:] = sorted(
+            name for name in set(folders) - _SKIPPED - set(links) if not name.endswith(".ipynb")
+        )
         yield from (Path(where, name) for name in sorted([*names, *links]) if not name.endswith(".ipynb"))
 
 

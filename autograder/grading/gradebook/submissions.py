@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,9 @@ class LabWriter(Autograde):
 
     def _enter(self, student: str, submitted: Path) -> None:
         """The gradebook's rows for a submission, as nbgrader makes them (its own way copies what links point to)."""
-        timestamp = self.coursedir.get_existing_timestamp(str(submitted))
+        timestamp = None
+        with suppress(OSError, ValueError, AttributeError):  # a timestamp.txt that is none
+            timestamp = self.coursedir.get_existing_timestamp(str(submitted))
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             if self.create_student:
                 gradebook.update_or_create_student(student)

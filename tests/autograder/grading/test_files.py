@@ -14,6 +14,8 @@ def folder(tmp_path):
     (inside / "a" / "b").mkdir(parents=True)
     (inside / "lab.ipynb").write_text("{}")
     (inside / "a" / "other.ipynb").write_text("{}")
+    (inside / "folder.ipynb").mkdir()
+    (inside / "folder.ipynb" / "inside").write_text("would stand in the graded notebook's way")
     (inside / "a" / "b" / "data.bin").write_bytes(b"\x00\xff")
     (inside / "module.py").write_text("x = 1")
     (inside / "__pycache__").mkdir()

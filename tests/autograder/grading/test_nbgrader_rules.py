@@ -166,3 +166,14 @@ def test_where_there_is_no_jail_nbgrader_says_what_to_do(course, monkeypatch, ca
     Autograde(coursedir=opened.coursedir, config=opened.config).start()
     assert scores(course, LAB)["ada"]["smooth_l1"] == 4
     assert (course / "autograded" / "ada" / LAB / "essay.ipynb").is_file()
+
+
+def test_what_lies_in_the_way_of_recording_is_passed_over(course):
+    folder = course / "submitted" / "ben" / LAB
+    (folder / "timestamp.txt").write_text("tomorrow, perhaps")
+    (folder / "other" / "essay.ipynb").mkdir(parents=True)
+    (folder / "other" / "essay.ipynb" / "file").write_text("")
+    (course / "submitted" / "ada" / LAB / "timestamp.txt").mkdir()
+    ada, ben = grade(course, LAB)
+    assert ada.problem is ben.problem is None
+    assert ada.points == ben.points == 4
