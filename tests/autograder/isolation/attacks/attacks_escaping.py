@@ -99,7 +99,7 @@ attempt('interfaces', lambda: [l for l in open('/proc/net/dev') if ':' in l and 
         "files of the machine",
         """\
 import os, glob
-for path in ('/etc/passwd', '/etc/shadow', '/root/.bashrc', '/home', '/var', '/sys', '/run', '/old', '{course}', '{course}/gradebook.db',
+for path in ('/etc/passwd', '/etc/shadow', '/root/.bashrc', '/boot', '/var', '/sys', '/run', '/old', '{course}', '{course}/gradebook.db',
              '{course}/source', '{course}/submitted', '../../../gradebook.db', 'fast_rcnn.ipynb'):
     attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read())
 attempt('others', lambda: glob.glob('../../../submitted/*/*/*.ipynb') + glob.glob('/*/*.ipynb'))
