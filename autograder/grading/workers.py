@@ -17,8 +17,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +110,18 @@ class Workers:
         self._stack.enter_context(scratch)
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         self._stack.enter_context(dask.config.set({**_QUIET, "temporary-directory": scratch.name}))
-        cluster = LocalCluster(
-            n_workers=1,
-            threads_per_worker=jobs,
-            processes=True,
-            host="127.0.0.1",
-            security=Security.temporary(),
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            local_directory=scratch.name,
-        )
+        with _ctrl_c_only_here():
+            cluster = LocalCluster(
+                n_workers=1,
+                threads_per_worker=jobs,
+                processes=True,
+                host="127.0.0.1",
+                security=Security.temporary(),
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+                local_directory=scratch.name,
+            )
         self._stack.callback(self._end, cluster)
         return cluster
 
@@ -127,7 +129,7 @@ class Workers:
     def _end(cluster: LocalCluster) -> None:
         """Kill the worker, which has nothing to tidy up, rather than wait for what it is doing."""
         for nanny in cluster.workers.values():
-            nanny.auto_restart = False
+            nanny.close_gracefully()  # or it would start another one
             if nanny.pid:
                 with suppress(ProcessLookupError):
                     os.kill(nanny.pid, signal.SIGKILL)
@@ -262,6 +264,20 @@ def fingerprint() -> str:
         for path in sorted(package.rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _ctrl_c_only_here() -> Iterator[None]:
+    """The processes started by threads started in the block do not hear the Ctrl-C that a terminal sends to all.
+
+    They inherit the signals that are blocked here; a worker that heard it would end, and be replaced, as we stop.
+    """
+    resource_tracker.ensure_running()  # multiprocessing lets the signal through to the thread that starts it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sweep() -> None:

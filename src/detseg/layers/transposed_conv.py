@@ -35,13 +35,36 @@ def conv_transpose2d(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 
     height, width = ((n - 1) * stride - 2 * padding + k for n, k in zip(x.shape[2:], kernel, strict=True))
     if height < 1 or width < 1:
         raise ValueError(f"padding {padding} cuts everything away: the output would be {height} x {width}")
-    # A 1 x 1 convolution scales the kernel by every cell; `fold` lays the copies down and adds.
+    # Output row y (before `padding` cuts) lies under the kernel rows y % stride, y % stride + stride, ... of
+    # neighbouring cells. So each of the stride x stride phases of the output is an ordinary convolution with every
+    # stride-th row and column of the kernel, flipped. One call makes all phases.
     dtype = exact(x, weight)
-    copies = F.conv2d(
-        x.to(dtype), weight.to(dtype).flatten(1).T[:, :, None, None]
-    )  # [N, C_out x k x k, H, W]
-    laid = F.fold(copies.flatten(2), (height, width), tuple(kernel), padding=padding, stride=stride)
-    return laid.to(x.dtype)  # [N, C_out, height, width]
+    taps = [-(-k // stride) for k in kernel]  # t, the size of a phase's kernel; below, s is the stride
+    down, right = (t * stride - k for t, k in zip(taps, kernel, strict=True))
+    weight = F.pad(weight.to(dtype), (0, right, 0, down))  # [C_in, C_out, t s, t s]
+    weight = weight.unflatten(3, (-1, stride)).unflatten(2, (-1, stride))  # [C_in, C_out, t, s, t, s]
+    weight = weight.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)  # [C_out s s, C_in, t, t]
+    out = F.conv2d(x.to(dtype), weight, padding=[t - 1 for t in taps])  # [N, C_out s s, H + t - 1, W + t - 1]
+    out = out.unflatten(1, (-1, stride, stride))  # [N, C_out, s, s, H + t - 1, W + t - 1]
+    out = out.permute(0, 1, 4, 2, 5, 3)  # [N, C_out, H + t - 1, s, W + t - 1, s]
+    out = out.flatten(4, 5).flatten(2, 3)  # [N, C_out, (H + t - 1) s, (W + t - 1) s]
+    out = out[:, :, padding : padding + height, padding : padding + width]  # [N, C_out, height, width]
+    return out.contiguous().to(x.dtype)
+
+
+def paint_kernels(x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """:func:`conv_transpose2d` to be read: it paints, as the definition says, and is slower.
+
+    Arguments and result are the same; nothing is checked. The models run the other one; a test holds them equal.
+    """
+    height, width = ((n - 1) * stride + k for n, k in zip(x.shape[2:], weight.shape[2:], strict=True))
+    canvas = x.new_zeros(len(x), weight.shape[1], height, width)  # [N, C_out, height, width], before the cut
+    for row in range(weight.shape[2]):
+        for column in range(weight.shape[3]):
+            colour = torch.einsum("nchw,cd->ndhw", x, weight[:, :, row, column])  # [N, C_out, H, W]
+            bottom, right = row + (x.shape[2] - 1) * stride + 1, column + (x.shape[3] - 1) * stride + 1
+            canvas[:, :, row:bottom:stride, column:right:stride] += colour
+    return canvas[:, :, padding : height - padding, padding : width - padding]
 
 
 def bilinear_kernel(channels: int, factor: int) -> Tensor:

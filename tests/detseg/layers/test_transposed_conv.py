@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from detseg.layers import bilinear_kernel, conv_transpose2d
+from detseg.layers.transposed_conv import paint_kernels
 
 
 def random(*shape, seed=0, dtype=torch.float32):
@@ -25,6 +26,7 @@ def test_equals_torch(batch, size, kernel, stride, padding):
     )
     assert ours.shape == oracle.shape
     torch.testing.assert_close(ours, oracle, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(paint_kernels(x, weight, stride, padding), oracle, atol=1e-5, rtol=1e-5)
     grad = random(*oracle.shape, seed=2)
     for mine, theirs in zip(
         *(torch.autograd.grad(y, (x, weight), grad) for y in (ours, oracle)), strict=True
@@ -38,6 +40,12 @@ def test_float64_and_views():
         random(3, 2, 4, 4, dtype=torch.float64),
     )
     torch.testing.assert_close(conv_transpose2d(x, weight, 2, 1), F.conv_transpose2d(x, weight, None, 2, 1))
+
+
+def test_a_kernel_that_is_not_square():
+    x, weight = random(2, 3, 6, 5), random(3, 2, 3, 5)
+    oracle = F.conv_transpose2d(x, weight, None, 2, 1)
+    torch.testing.assert_close(conv_transpose2d(x, weight, 2, 1), oracle, atol=1e-5, rtol=1e-5)
 
 
 def test_bad_input_is_named():
