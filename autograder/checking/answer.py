@@ -204,7 +204,7 @@ def _learners_line(error: BaseException) -> str:
 def _other_global_seed() -> Iterator[None]:
     """Another state of torch's global generator, so that drawing from it by mistake shows."""
     state = torch.random.get_rng_state()
-    torch.manual_seed(state[:8].sum().item() + 1)
+    torch.default_generator.manual_seed(int(state[:8].sum()) + 1)
     try:
         yield
     finally:

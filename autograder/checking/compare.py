@@ -30,7 +30,7 @@ def find_mismatch(
             f"the input {_argument_name(exercise, answer.modified)} was changed in place: work on a copy."
         )
     if exercise.judge is not None:
-        mismatch = exercise.judge(case, answer.value)
+        mismatch = exercise.judge(case, answer.value, expected.value)
     else:
         mismatch = _compare(exercise, case, answer.value, expected.value, exercise.axes, "")
     return mismatch or _compare_gradients(exercise, case, answer, expected) or _compare_device(answer)

@@ -131,9 +131,8 @@ def _random(generator: torch.Generator) -> Iterator[Case]:
 # --- what is asked of the detections --------------------------------------------------------------------------
 
 
-def _judge(case: Case, result: Any) -> Mismatch | None:
+def _judge(case: Case, result: Any, expected: Detections) -> Mismatch | None:
     """Detection by detection, in words: a difference of shapes would say nothing about the one too many."""
-    expected = reference(*case.arguments)
     message = _form(result, expected) or _difference(case, result, expected)
     return Mismatch(message) if message else None
 

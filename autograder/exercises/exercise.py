@@ -60,7 +60,7 @@ class Misconception:
     advice: str
 
 
-Judge = Callable[[Case, Any], Mismatch | None]
+Judge = Callable[[Case, Any, Any], Mismatch | None]  # case, the result, the expected one
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Exercise:
 
     The first family holds ordinary inputs: until it passes, no other family earns points.
     ``oracle`` computes the expected value of a case; where many answers are right, ``judge`` looks at the answer
-    instead (and ``oracle`` is then only an example of a right one). ``tolerance`` is (relative, absolute).
+    instead, and ``oracle`` is then an example of a right one. ``tolerance`` is (relative, absolute).
     ``axes`` names the dimensions of the (first) output, and ``locate(case, index)`` adds in words what stands at an
     index, such as the coordinates of the box. ``delegates`` are name patterns of the functions that *are* the exercise:
     calling one earns nothing. ``on_device`` adds a family on the (pretend) GPU.

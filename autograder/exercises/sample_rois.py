@@ -71,7 +71,7 @@ def _as_in_training(generator: torch.Generator) -> Iterator[Case]:
 # --- what is asked of a draw --------------------------------------------------------------------------------
 
 
-def _judge(case: Case, result: Any) -> Mismatch | None:
+def _judge(case: Case, result: Any, example: Tensor) -> Mismatch | None:
     """The first rule that the drawn indices break."""
     message = _form(result) or _members(case, result.tolist()) or _counts(case, result.tolist())
     return Mismatch(message) if message else None

@@ -40,10 +40,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         boxes = boxes[:, [1, 0, 3, 2]]  # compared from top to bottom, where they spread more
     kept = order[:0]
     for candidates in order.split(BLOCK):
-        free = torch.ones_like(candidates, dtype=torch.bool)
-        free[_overlapping(boxes[kept], boxes[candidates], iou_threshold)[1]] = False
-        free[_overlapping(boxes[candidates], boxes[kept], iou_threshold)[0]] = False
-        candidates = candidates[free]
+        if len(kept):
+            free = torch.ones_like(candidates, dtype=torch.bool)
+            free[_overlapping(boxes[kept], boxes[candidates], iou_threshold)[1]] = False
+            free[_overlapping(boxes[candidates], boxes[kept], iou_threshold)[0]] = False
+            candidates = candidates[free]
         kept = torch.cat([kept, candidates[_survivors(boxes[candidates], iou_threshold)]])
     return kept
 

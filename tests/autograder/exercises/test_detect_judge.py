@@ -7,6 +7,10 @@ from detseg.models.detect import detect
 EXERCISE = load("detect")
 
 
+def judge(case, result):
+    return EXERCISE.judge(case, result, detect(*case.arguments))
+
+
 def cases():
     generator = torch.Generator().manual_seed(5)
     return [case for family in EXERCISE.families for case in family.make(generator)]
@@ -39,17 +43,17 @@ GARBAGE = {
 @pytest.mark.parametrize("result", GARBAGE.values(), ids=GARBAGE.keys())
 def test_judge_has_words_for_any_result(result):
     for case in cases():
-        assert EXERCISE.judge(case, result).message
+        assert judge(case, result).message
 
 
 def test_judge_names_the_detection_too_many_and_the_missing_one():
     case = cases()[0]
     boxes, scores, labels = detect(*case.arguments)
-    missing = EXERCISE.judge(case, (boxes[:-1], scores[:-1], labels[:-1])).message
+    missing = judge(case, (boxes[:-1], scores[:-1], labels[:-1])).message
     assert missing.startswith(f"detection {len(boxes) - 1} is missing")
     assert f"class {int(labels[-1])} of RoI" in missing
     twice = torch.cat([torch.arange(len(boxes)), torch.tensor([0])])
-    assert "is one too many" in EXERCISE.judge(case, (boxes[twice], scores[twice], labels[twice])).message
+    assert "is one too many" in judge(case, (boxes[twice], scores[twice], labels[twice])).message
 
 
 def test_judge_shows_both_detections_where_they_differ():
@@ -57,7 +61,7 @@ def test_judge_shows_both_detections_where_they_differ():
     boxes, scores, labels = detect(*case.arguments)
     moved = boxes.clone()
     moved[1, 2] += 1
-    message = EXERCISE.judge(case, (moved, scores, labels)).message
+    message = judge(case, (moved, scores, labels)).message
     assert message.startswith("detection 1 differs.")
     assert [line.split()[0] for line in message.splitlines()[1:]] == ["yours", "expected"]
 
@@ -65,4 +69,4 @@ def test_judge_shows_both_detections_where_they_differ():
 def test_judge_allows_rounding():
     for case in cases():
         boxes, scores, labels = detect(*case.arguments)
-        assert EXERCISE.judge(case, (boxes * (1 + 1e-6), scores, labels)) is None
+        assert judge(case, (boxes * (1 + 1e-6), scores, labels)) is None

@@ -8,11 +8,12 @@ JUDGE = load("sample_rois").judge
 MATCHED = torch.tensor(
     [-1, 0, -2, -1, 1, -1, 0, -1, -2, 2, -1, -1]
 )  # positives 1 4 6 9, background 0 3 5 7 10 11
+EXAMPLE = torch.tensor([4, 1, 0, 7, 10])
 CASE = Case((MATCHED, 5, 0.5, Seeded(0)), "")  # two positives and three of background
 
 
 def message(drawn, case=CASE):
-    mismatch = JUDGE(case, torch.tensor(drawn) if isinstance(drawn, list) else drawn)
+    mismatch = JUDGE(case, torch.tensor(drawn) if isinstance(drawn, list) else drawn, EXAMPLE)
     return mismatch.message if mismatch else ""
 
 
