@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+# jsonschema imports it if it can, for a check that no notebook's schema asks for; that takes most of a second
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
     help="Release labs, check the checks, grade a class.",

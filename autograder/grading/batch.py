@@ -126,6 +126,7 @@ class _Run:
             self._writer = LabWriter(root, lab, plan.run)
             self._journal = Journal.start(path, plan)
         self._plan = self._journal.plan
+        self._unsafe = options.unsafe or self._writer.unsafe
 
     def _submitted(self, student: str) -> Path:
         return self._course.path("submitted", student, self._lab)
@@ -179,7 +180,8 @@ class _Run:
         options = self._options
         queue = list(reversed(waiting))
         at_work: dict[str, _Sanitised] = {}
-        with Workers(options.jobs, options.scheduler, options.gpu, options.wait_seconds) as workers:
+        where = (options.jobs, options.scheduler, options.gpu, options.wait_seconds)
+        with Workers(*where, self._lab, self._unsafe) as workers:
             while queue or at_work:
                 self._stop_if(stopped)
                 if queue and workers.room > 0:
@@ -204,8 +206,7 @@ class _Run:
             for name, one in sanitised.items()
             if not one.unreadable
         }
-        unsafe = self._options.unsafe or self._writer.unsafe
-        return Task(student, self._lab, work, self._writer.limits, unsafe)
+        return Task(student, self._lab, work, self._writer.limits, self._unsafe)
 
     def _keep(self, sanitised: _Sanitised, done: Done) -> Report:
         """Write a result down, then record it. A problem is not written down: it may be gone the next time."""

@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -49,12 +50,21 @@ class WorkersError(RuntimeError):
 
 
 class _Graders(WorkerPlugin):
-    """What a worker keeps between tasks."""
+    """What a worker keeps between tasks. It warms up for ``lab`` at once, while the first task is prepared."""
 
     name = _PLUGIN
 
+    def __init__(self, lab: str | None, unsafe: bool) -> None:
+        self._lab, self._unsafe = lab, unsafe
+
     def setup(self, worker: Any) -> None:
         self.warm = WarmGraders(IDLE_SECONDS, Path(worker.local_directory))
+        if self._lab is not None:
+            threading.Thread(target=self._warm_up, daemon=True).start()
+
+    def _warm_up(self) -> None:
+        with suppress(Exception), self.warm.lend(self._lab, self._unsafe):
+            pass  # what fails here fails again, with its reason, when the first task comes
 
     def teardown(self, worker: Any) -> None:
         self.warm.close()
@@ -64,7 +74,13 @@ class Workers:
     """Takes tasks and gives back what became of them, in any order. Use it as a context manager."""
 
     def __init__(
-        self, jobs: int = 2, scheduler: str | None = None, gpu: bool = False, wait_seconds: float = 60.0
+        self,
+        jobs: int = 2,
+        scheduler: str | None = None,
+        gpu: bool = False,
+        wait_seconds: float = 60.0,
+        lab: str | None = None,
+        unsafe: bool = False,
     ) -> None:
         """Connect, or start a worker here.
 
@@ -73,12 +89,16 @@ class Workers:
             scheduler: address of a running Dask scheduler, whose workers are used instead.
             gpu: only on workers with the resource GPU.
             wait_seconds: how long tasks wait for a (fitting) worker when there is none.
+            lab: what a worker that is started here gets ready for at once; by default it waits for a task.
+            unsafe: the tasks of that lab are to run without a jail.
 
         Raises:
             WorkersError: nobody answers at the address, or no worker can be started here.
         """
         self._resources = {"GPU": 1} if gpu else {}
         self._wait_seconds, self._scheduler = wait_seconds, scheduler
+        # others' workers may be many, and not all of them get a task
+        self._graders = _Graders(None if scheduler else lab, unsafe)
         self._futures: dict[Any, Task] = {}
         self._finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._seen = time.monotonic()
@@ -101,7 +121,7 @@ class Workers:
         warnings.simplefilter("ignore")  # that a submission is large, say
         address = self._scheduler or self._start_here(jobs)
         self._client = self._connect(address)
-        self._client.register_plugin(_Graders())
+        self._client.register_plugin(self._graders)
 
     def _start_here(self, jobs: int) -> LocalCluster:
         """One process with ``jobs`` threads, which share its warm processes. Encrypted: ports are open to all users."""
