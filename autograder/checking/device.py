@@ -49,12 +49,11 @@ def to_device(tensor: Tensor) -> Tensor:
 def to_cpu(value: Any) -> Any:
     """The same value, with every tensor in it detached and on the CPU."""
 
-    def move(leaf: Any) -> Any:
-        if isinstance(leaf, PretendTensor):
-            return leaf.on_cpu.detach()
-        return leaf.detach().cpu() if isinstance(leaf, Tensor) else leaf
-
-    return tree_map(move, value)
+    if isinstance(value, PretendTensor):
+        return value.on_cpu.detach()
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    return tree_map(to_cpu, value) if isinstance(value, (tuple, list, dict)) else value
 
 
 def all_on_device(value: Any) -> bool:

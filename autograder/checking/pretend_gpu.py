@@ -10,12 +10,13 @@ name a device: factories, ``.to``, ``.cuda``, ``.cpu``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 CUDA = torch.device("cuda", 0)
 _INDEX_DTYPES = (torch.int64, torch.int32, torch.bool, torch.uint8)
@@ -69,14 +70,25 @@ class PretendTensor(torch.Tensor):
         return _dispatch(operation, args, dict(kwargs or {}))
 
 
+# An operator's arguments and results nest no deeper than this knows; torch's own tree_map takes many times as long.
 def _unwrap(value: Any) -> Any:
-    return value.on_cpu if isinstance(value, PretendTensor) else value
+    if isinstance(value, PretendTensor):
+        return value.on_cpu
+    return type(value)([*map(_unwrap, value)]) if isinstance(value, (tuple, list)) else value
 
 
 def _wrap(value: Any) -> Any:
-    return (
-        PretendTensor(value) if isinstance(value, Tensor) and not isinstance(value, PretendTensor) else value
-    )
+    if isinstance(value, Tensor):
+        return value if isinstance(value, PretendTensor) else PretendTensor(value)
+    return type(value)([*map(_wrap, value)]) if isinstance(value, (tuple, list)) else value
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _tensors(value)
 
 
 def _dispatch(operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -86,29 +98,29 @@ def _dispatch(operation: Any, args: tuple, kwargs: dict) -> Any:
     if name == "aten::_to_copy":
         return _copy_to(operation, args, kwargs)
     if name == "aten::copy_":  # assignment crosses devices legally
-        operation(*tree_map(_unwrap, args), **tree_map(_unwrap, kwargs))
+        operation(*_unwrap(args), **kwargs)
         return args[0]
     _refuse_mixed_devices(name, args, kwargs)
     if kwargs.get("device") is not None:
         kwargs["device"] = torch.device("cpu")
     kwargs.pop("pin_memory", None)
-    result = operation(*tree_map(_unwrap, args), **tree_map(_unwrap, kwargs))
+    result = operation(*_unwrap(args), **{key: _unwrap(value) for key, value in kwargs.items()})
     if "out" in kwargs:
         return kwargs["out"]
     if args and isinstance(result, Tensor) and result is _unwrap(args[0]):  # in place
         return args[0]
-    return tree_map(_wrap, result)
+    return _wrap(result)
 
 
 def _copy_to(operation: Any, args: tuple, kwargs: dict) -> Any:
     target = kwargs.pop("device", None)
     on_gpu = isinstance(args[0], PretendTensor) if target is None else torch.device(target).type == "cuda"
-    result = operation(*tree_map(_unwrap, args), **kwargs)
+    result = operation(*_unwrap(args), **kwargs)
     return _wrap(result) if on_gpu else result
 
 
 def _refuse_mixed_devices(name: str, args: tuple, kwargs: dict) -> None:
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    tensors = list(_tensors([*args, *kwargs.values()]))
     on_cpu = [tensor for tensor in tensors if not isinstance(tensor, PretendTensor) and tensor.dim() > 0]
     if not on_cpu or len(on_cpu) == len(tensors):
         return

@@ -64,21 +64,25 @@ def _watchdog(seconds: float) -> Iterator[None]:
                 if not finished.is_set() and not importing:
                     thread = ctypes.c_ulong(watched)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitExceeded))
-            wait = _AGAIN
+            wait = _AGAIN / 10  # unlike a signal it often arrives where such code swallows it
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        with lock:
-            finished.set()
-        watcher.join()
-        # One that was raised but has not arrived yet arrives here. (Withdrawing it instead, by raising None, leaves
-        # Python 3.11 with a flag that turns the next profiled call into an endless loop.)
-        with contextlib.suppress(TimeLimitExceeded):
-            for _ in range(3):
-                time.sleep(0)
+        # One that was raised but has not arrived yet arrives here, anywhere: then all of this is done again, so that
+        # none is left for what follows. (Withdrawing it instead, by raising None, leaves Python 3.11 with a flag that
+        # turns the next profiled call into an endless loop.)
+        quiet = False
+        while not quiet:
+            with contextlib.suppress(TimeLimitExceeded):
+                with lock:
+                    finished.set()
+                watcher.join()
+                for _ in range(3):
+                    time.sleep(0)
+                quiet = True
 
 
 def _is_importing(frame: FrameType | None) -> bool:

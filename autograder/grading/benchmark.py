@@ -138,9 +138,9 @@ def compare(root: Path, scratch: Path, count: int, jobs: int) -> dict[str, float
 
     Returns:
         ``stock_s`` and ``ours_s``: seconds for each further submission (ours writes the feedback, too); their
-        ``ratio``; ``setup_s`` and ``stock_setup_s``: what a run takes apart from that, once; ``whole_ratio``: of the two
-        whole runs; ``peak_mb`` of ours and ``stock_peak_mb``; ``submissions``; ``different``: learners whose grades are
-        not the same.
+        ``ratio``; ``setup_s`` and ``stock_setup_s``: what a run takes apart from that, once; ``whole_ratio``: of the
+        two whole runs; ``peak_mb`` of ours and ``stock_peak_mb``; ``submissions``; ``different``: learners whose
+        grades are not the same.
     """
     ours, stock = (scratch / "ours", scratch / "ours_alone"), (scratch / "stock", scratch / "stock_alone")
     for folder in (*ours, *stock):

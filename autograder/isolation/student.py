@@ -12,6 +12,7 @@ import contextlib
 import inspect
 import io
 import linecache
+import re
 import socket
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def serve(connection: socket.socket) -> None:
 
 def warm_up() -> None:
     """Use once what is slow at its first use."""
-    _plain_python("1")
+    _plain_python("%matplotlib inline")
     withhold([])
     with devices.device_mode():
         tensor = devices.to_device(torch.ones(4, 4)).requires_grad_()
@@ -142,6 +143,7 @@ class _Student:
         leaves: list[Tensor] = []
         seen = CallWatch(watch)
         self._called.clear()
+        before = [_copied(argument) for argument in arguments]
         with _captured() as printed, self._device_mode():
             for position in gradient_of:
                 arguments[position].requires_grad_()
@@ -161,7 +163,7 @@ class _Student:
             "error": error,
             "printed": printed.getvalue(),
             "called": seen.found or next(iter(self._called), None),
-            "after": [argument if isinstance(argument, (Tensor, list)) else None for argument in arguments],
+            "after": [None if _same(old, new) else new for old, new in zip(before, arguments, strict=True)],
         }
 
     def do_vjp(self, cotangents: list[Tensor]) -> dict[str, Any]:
@@ -180,6 +182,22 @@ class _Student:
 
     def _device_mode(self) -> contextlib.AbstractContextManager[Any]:
         return devices.device_mode() if self._on_device else contextlib.nullcontext()
+
+
+def _copied(argument: Any) -> Any:
+    if isinstance(argument, list):
+        return [_copied(item) for item in argument]
+    return devices.to_cpu(argument).clone() if isinstance(argument, Tensor) else argument
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Whether an argument, of which this was a copy, is what it was. Only tensors and lists can change."""
+    if isinstance(before, Tensor):
+        same = isinstance(after, Tensor) and before.shape == after.shape and before.dtype == after.dtype
+        return same and torch.equal(before, devices.to_cpu(after))
+    if isinstance(before, list):
+        return isinstance(after, list) and len(before) == len(after) and all(map(_same, before, after))
+    return True
 
 
 class _NoMagic:
@@ -213,7 +231,10 @@ def _line_of(error: Exception, label: str) -> int:
 
 
 def _plain_python(source: str) -> str:
-    """The cell with %magics and !commands turned into calls that do nothing."""
+    """The cell with %magics and !commands, with which it is no Python, turned into calls that do nothing."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        ast.parse(source)
+        return re.sub(r"\A(\s*\n)+", "", source)  # IPython counts lines without these, too
     from IPython.core.inputtransformer2 import TransformerManager
 
     return TransformerManager().transform_cell(source)
