@@ -105,7 +105,9 @@ def _fresh(argument: Any, on_device: bool) -> Any:
 
 def _unchanged(after: Any, before: Any) -> bool:
     if isinstance(before, Tensor):
-        return after.shape == before.shape and torch.equal(torch.nan_to_num(after), torch.nan_to_num(before))
+        if after.shape != before.shape:
+            return False
+        return torch.equal(after, before) or torch.equal(torch.nan_to_num(after), torch.nan_to_num(before))
     if isinstance(before, list):
         return len(after) == len(before) and all(map(_unchanged, after, before))
     return True

@@ -37,10 +37,11 @@ STARTS = 3  # of a worker that is killed while it starts
 IDLE_SECONDS = 120.0  # a worker that waits longer for work gives its warm processes' memory back
 _PLUGIN = "autograder-graders"
 _SCRATCH = "autograder-scratch-"
-# of a worker of our own: no pages about it on any port, and no notes about slow steps of its event loop
+# of a worker of our own: no pages about it on any port, no looking what it does, no notes about slow event loops
 _QUIET = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.limit": "1h",
 }
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
 from .boundaries import restore_boundaries
 from .cells import in_one_line
 from .matching import anchors, answered, match
 from .reading import LARGEST, Unreadable, read_notebook
+from .released import read_release
 
 MOST_FILES = 50  # of a folder or an archive that are looked at
 MOST_MEMBERS = 10_000  # of an archive whose names are looked at
@@ -48,7 +48,7 @@ def find_notebook(folder: Path, release: Path) -> tuple[NotebookNode, list[str]]
     Raises:
         Unreadable: none holds anything of this lab; the message says what was handed in instead.
     """
-    released = nbformat.read(release, as_version=4)
+    released = read_release(release)
     problems: list[Unreadable] = []
     readable: list[_Candidate] = []
     names = _files(folder, release)
@@ -149,7 +149,7 @@ def _other_lab(candidate: _Candidate, release: Path) -> str:
     mine = release.parent.name
     best, lab = 0, candidate.notebook.metadata.get("lab", "").split("/")[0]
     for path in sorted(release.parent.parent.glob("*/*.ipynb")):
-        wanted = anchors(nbformat.read(path, as_version=4).cells)
+        wanted = anchors(read_release(path).cells)
         found, _ = answered(match(wanted, candidate.notebook.cells), wanted)
         if path.parent.name != mine and len(found) > best:
             best, lab = len(found), path.parent.name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters import Exporter, NotebookExporter
 
 from autograder.notebooks.handed_in import find_notebook
 from autograder.notebooks.reading import Unreadable
@@ -59,14 +59,20 @@ class SubmissionExporter(NotebookExporter):
 
     def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[Any, Any]:
         """Read a notebook; of a submission, whatever was handed in for it, whose name may be another."""
-        folder = Path(filename).parent
-        if folder != path_in("submitted", self, resources):
+        if Path(filename).parent != path_in("submitted", self, resources):
             return super().from_filename(filename, resources=resources, **kw)
-        release = release_of(self, resources)
+        return self.from_notebook_node(self._handed_in(filename, resources), resources=resources, **kw)
+
+    def sanitised(self, filename: str, resources: Any) -> tuple[Any, Any]:
+        """What `from_filename` makes of a submission, as a notebook instead of its JSON."""
+        return Exporter.from_notebook_node(self, self._handed_in(filename, resources), resources)
+
+    def _handed_in(self, filename: str, resources: Any) -> Any:
+        folder, release = Path(filename).parent, release_of(self, resources)
         try:
             notebook, resources["repairs"] = find_notebook(folder, release)
         except Unreadable as error:
             notebook = nbformat.read(release, as_version=4)
             resources["unreadable"] = str(error)
         resources["metadata"] = {"name": release.stem, "path": str(folder)}
-        return self.from_notebook_node(notebook, resources=resources, **kw)
+        return notebook

@@ -21,6 +21,7 @@ from autograder.grading.limits import Limits
 from autograder.grading.record import record
 from autograder.grading.result import Result
 from autograder.notebooks.cells import NOTE, exercise_name, grade_id, is_grade, marks
+from autograder.notebooks.released import read_release
 from autograder.notebooks.repair import repair
 
 from .exporter import converter_of, path_in, release_of
@@ -44,7 +45,7 @@ class Repair(NbGraderPreprocessor):
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Repair one submission."""
         report = list(resources.get("repairs", []))
-        nb, more = repair(nb, nbformat.read(release_of(self.parent, resources), as_version=4))
+        nb, more = repair(nb, read_release(release_of(self.parent, resources)))
         report += more
         report += self._without_links(resources)
         unreadable = resources.get("unreadable")
@@ -185,8 +186,7 @@ SANITIZE = [
     stock.ClearOutput,
     stock.DeduplicateIds,
     stock.OverwriteKernelspec,
-    stock.OverwriteCells,
-    stock.CheckCellMetadata,
+    stock.OverwriteCells,  # all marks are the release's by now, which were checked when it was read
     Harmless,
 ]
 RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties]

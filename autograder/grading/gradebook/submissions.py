@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from nbconvert.writers import FilesWriter
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
@@ -103,8 +102,7 @@ class LabWriter(Autograde):
             try:
                 for name in self._released:
                     resources = self.init_single_notebook_resources(str(submitted / name))
-                    output, resources = self._sanitiser.from_filename(str(submitted / name), resources)
-                    notebook = nbformat.v4.reads(output)
+                    notebook, resources = self._sanitiser.sanitised(str(submitted / name), resources)
                     notebook.metadata[NOTE].update(submission=digest, run=self._run)
                     unreadable, files = mark_unreadable(notebook), files_of(self._sanitiser, resources)
                     seed = submission_seed(notebook, self._root)

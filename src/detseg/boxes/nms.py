@@ -10,6 +10,9 @@ from detseg.tensors import exact
 BLOCK = 1024
 """How many boxes are settled at once; the result does not depend on it."""
 
+FEW = 128
+"""Up to so many boxes it takes less time to compare all pairs than to find those that can overlap."""
+
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Greedy non-maximum suppression of one class's boxes.
@@ -36,7 +39,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         raise ValueError(f"iou_threshold must be in [0, 1], got {iou_threshold}")
     boxes = boxes.to(exact(boxes))
     order = scores.argsort(descending=True, stable=True)  # [N]
-    if len(boxes) > 1 and torch.less(*boxes[:, :2].double().std(0)):
+    if len(boxes) > FEW and torch.less(*boxes[:, :2].double().std(0)):
         boxes = boxes[:, [1, 0, 3, 2]]  # compared from top to bottom, where they spread more
     kept = order[:0]
     for candidates in order.split(BLOCK):
@@ -52,9 +55,12 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 def _overlapping(boxes: Tensor, others: Tensor, iou_threshold: float) -> tuple[Tensor, Tensor]:
     """The pairs ``(i, j)``, int64 ``[P]`` each, in which ``others[j]`` starts within ``boxes[i]`` and overlaps it.
 
-    Two boxes with an IoU above t share more than t of each one's width. So one that starts within the other, from left
-    to right, does so in its first 1 - t; with the boxes sorted by where they start, few pairs are left to compare.
+    Of few boxes it is all pairs that overlap. Of many: two boxes with an IoU above t share more than t of each one's
+    width. So one that starts within the other, from left to right, does so in its first 1 - t; with the boxes sorted
+    by where they start, few pairs are left to compare.
     """
+    if len(boxes) * len(others) <= FEW**2:
+        return torch.where(iou_of_sides(boxes.T[:, :, None], others.T[:, None]) > iou_threshold)
     share = 1.001 - iou_threshold  # a little more, for rounding
     starts, order = others[:, 0].double().sort()  # [M]
     left, right = boxes[:, 0::2].double().T.contiguous()  # 2 x [N]
