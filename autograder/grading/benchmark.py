@@ -34,6 +34,7 @@ from .gradebook import scores
 
 LAB, NOTEBOOK = "05_fast_rcnn", "fast_rcnn"
 PROGRAMS = Path(sys.executable).parent
+LOOK_SECONDS = 2.0  # between two looks at the memory, each of which costs a tenth of a second of a core
 STUB = 'raise NotImplementedError("write me")'
 WRONG = {
     "smooth_l1": "return (pred - target).abs()",
@@ -73,7 +74,7 @@ def timed(command: list[str], folder: Path) -> Run:
         while process.poll() is None:
             peak = max(peak, _memory(process))
             with contextlib.suppress(psutil.TimeoutExpired):
-                process.wait(0.5)
+                process.wait(LOOK_SECONDS)
         seconds = time.monotonic() - started
         if process.returncode != 0:
             printed.seek(0)

@@ -13,6 +13,8 @@ from nbconvert.exporters import Exporter, NotebookExporter
 from autograder.notebooks.handed_in import find_notebook
 from autograder.notebooks.reading import Unreadable
 
+from .one_copy import OneCopy
+
 if TYPE_CHECKING:
     from autograder.grading.graders import WarmGraders
 
@@ -41,7 +43,7 @@ def release_of(component: Any, resources: Any) -> Path:
     return Path(folder) / f"{ids['notebook']}.ipynb"
 
 
-class SubmissionExporter(NotebookExporter):
+class SubmissionExporter(OneCopy, NotebookExporter):
     """nbconvert's notebook exporter with a forgiving reader.
 
     An unreadable file must not end as "could not be processed": the learner gets a graded notebook, with 0 points and

@@ -78,7 +78,6 @@ class FeedbackWriter(GenerateFeedback):
         super().__init__(coursedir=course.coursedir, config=course.config)
         self._course = course
         self.exporter = self.exporter_class(parent=self, config=self.config)
-        self.exporter.optimistic_validation = True  # once, after the last preprocessor
         for preprocessor in self.preprocessors:
             self.exporter.register_preprocessor(preprocessor)
 

@@ -11,8 +11,10 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 
+from .one_copy import OneCopy
 
-class PageExporter(HTMLExporter):
+
+class PageExporter(OneCopy, HTMLExporter):
     """Makes the page that HTMLExporter makes of nbgrader's feedback template, several times as fast.
 
     Most cells are the release's, so their colours are kept. HTMLExporter parses every finished page to give pictures a

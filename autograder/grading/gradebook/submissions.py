@@ -174,7 +174,6 @@ class LabWriter(Autograde):
     def _exporter_with(self, preprocessors: list[Any]) -> Any:
         exporter = self.exporter_class(parent=self, config=self.config)
         exporter._preprocessors = []  # nbgrader's own way: none but these
-        exporter.optimistic_validation = True  # once, after the last of them
         for preprocessor in preprocessors:
             exporter.register_preprocessor(preprocessor)
         return exporter
