@@ -186,7 +186,7 @@ SANITIZE = [
     stock.ClearOutput,
     stock.DeduplicateIds,
     stock.OverwriteKernelspec,
-    stock.OverwriteCells,  # all marks are the release's by now, which were checked when it was read
+    stock.OverwriteCells,  # all marks are the release's by now: `released_notebooks` checks them
     Harmless,
 ]
 RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties]

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jsonschema import ValidationError as SchemaError
 from nbconvert.writers import FilesWriter
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
+from nbgrader.nbgraderformat import MetadataValidator
+from nbgrader.nbgraderformat import ValidationError as MarksError
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.limits import Limits
@@ -18,6 +21,7 @@ from autograder.grading.publish import publish, stage_of, staging, tidy
 from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
 from autograder.notebooks.harmless import keep_pictures
+from autograder.notebooks.released import read_release
 
 from .course import Course, open_course
 from .feedback import FeedbackWriter
@@ -36,14 +40,22 @@ class Sanitised:
 
 
 def released_notebooks(course: Course, lab: str) -> list[Path]:
-    """The notebooks of a lab, which a submission must have.
+    """The notebooks of a lab, which a submission must have, and whose grading marks it gets.
 
     Raises:
-        ValueError: the lab was not released.
+        ValueError: the lab was not released, or the marks are damaged.
     """
     released = sorted(course.path("release", ".", lab).glob("*.ipynb"))
     if not released:
         raise ValueError(f"{lab} has no released notebook: run `autograder release {lab}`")
+    for path in released:
+        try:
+            MetadataValidator().validate_nb(read_release(path))
+        except (SchemaError, MarksError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"the grading marks of {lab}/{path.name} are damaged ({reason}): run `autograder release {lab}`"
+            ) from error
     return released
 
 

@@ -202,3 +202,17 @@ def test_only_one_package_imports_nbgrader():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(name.split(".")[0] == "nbgrader" for name in names), path
+
+
+def test_a_release_with_damaged_marks_is_named(boxes_course, submission, hand_in, autograder_grade):
+    """It would give every submission its marks."""
+    path = boxes_course / "labs" / LAB / "boxes.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+    marked[1].metadata["nbgrader"]["grade_id"] = marked[0].metadata["nbgrader"]["grade_id"]
+    hand_in(boxes_course, "ada", submission())
+    nbformat.write(notebook, path)
+    ran = autograder_grade(boxes_course)
+    assert ran.exit_code == 2
+    assert f"the grading marks of {LAB}/boxes.ipynb are damaged" in ran.output
+    assert "autograder release" in ran.output
