@@ -51,7 +51,9 @@ class _SmoothL1(torch.autograd.Function):
         clamped = difference.clamp(-beta, beta)
         ctx.save_for_backward(clamped)
         ctx.beta = beta
-        return difference.sub_(clamped, alpha=0.5).mul_(clamped).mul_(1 / beta)
+        difference.sub_(clamped, alpha=0.5)
+        nothing = difference.new_zeros(())  # to add to: this multiplies and divides in one pass
+        return torch.addcmul(nothing, difference, clamped, value=1 / beta, out=difference)
 
     @staticmethod
     @once_differentiable
