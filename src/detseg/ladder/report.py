@@ -6,6 +6,7 @@ import platform
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from detseg.ladder.measure import Measurement
 from detseg.ladder.rungs import RUNGS, Rung
@@ -97,6 +98,7 @@ def figure(measurements: Sequence[Measurement], path: Path) -> None:
     found = {rung.title: [item for item in measurements if item.name == rung.name] for rung in RUNGS}
     points = {title: _point(of_rung) for title, of_rung in found.items() if of_rung}
     picture, axes = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
+    ends: dict[str, tuple[float, float, float]] = {}  # seconds, worst and best accuracy
     for rung in RUNGS:
         if rung.title not in points:
             continue
@@ -113,10 +115,7 @@ def figure(measurements: Sequence[Measurement], path: Path) -> None:
         if len(of_rung) > 1:
             axes.plot([seconds, seconds], [low, high], color=colour, lw=2)
         axes.plot(seconds, accuracy, marker, color=colour, ms=8, label=labels.pop(rung.proposals, None))
-        below = _crowded((seconds, accuracy), list(points.values()))
-        place = {"xytext": (0, -9), "va": "top"} if below else {"xytext": (0, 9), "va": "bottom"}
-        end = (seconds, low if below else high)
-        axes.annotate(rung.title, end, textcoords="offset points", ha="center", **place)
+        ends[rung.title] = (seconds, low, high)
     axes.set(
         xscale="log",
         xlabel="seconds an image (arrow: from 300 to 2,000 proposals; line: worst to best seed)",
@@ -126,6 +125,8 @@ def figure(measurements: Sequence[Measurement], path: Path) -> None:
     axes.grid(alpha=0.3, which="both")
     axes.legend(loc="lower left", frameon=False)
     axes.set_title("The same scenes, the same machine, the same run", loc="left")
+    picture.draw_without_rendering()  # from here on everything has its place
+    _write_names(axes, ends)
     picture.savefig(path, dpi=120)
     plt.close(picture)
 
@@ -139,8 +140,24 @@ def _point(found: list[Measurement]) -> tuple[float, float]:
     )
 
 
-def _crowded(point: tuple[float, float], points: list[tuple[float, float]]) -> bool:
-    """Whether another point is where this one's name would stand, above it: the name then goes below."""
-    return any(
-        0 < accuracy - point[1] < 0.06 and 1 / 2.5 < seconds / point[0] < 2.5 for seconds, accuracy in points
-    )
+def _write_names(axes: Any, ends: dict[str, tuple[float, float, float]]) -> None:
+    """Each name beside its point, on the first side where it covers neither a point nor another name; top first."""
+    from matplotlib.transforms import Bbox
+
+    taken = []
+    for seconds, low, high in ends.values():
+        (left, bottom), (right, top) = axes.transData.transform([(seconds, low), (seconds, high)])
+        taken.append(Bbox([[left - 8, bottom - 8], [right + 8, top + 8]]))
+    for title, (seconds, low, high) in sorted(ends.items(), key=lambda item: -item[1][2]):
+        sides = (
+            ((seconds, high), {"xytext": (0, 9), "ha": "center", "va": "bottom"}),
+            ((seconds, low), {"xytext": (0, -9), "ha": "center", "va": "top"}),
+            ((seconds, (low + high) / 2), {"xytext": (-9, 0), "ha": "right", "va": "center"}),
+        )
+        for number, (end, place) in enumerate(sides, 1):
+            name = axes.annotate(title, end, textcoords="offset points", **place)
+            box = name.get_window_extent()
+            if number == len(sides) or not any(map(box.overlaps, taken)):
+                taken.append(box)
+                break
+            name.remove()

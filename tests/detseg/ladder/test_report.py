@@ -1,11 +1,12 @@
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 from detseg.ladder import run
 from detseg.ladder.measure import Measurement
-from detseg.ladder.report import _crowded, conditions, figure, table
+from detseg.ladder.report import _write_names, conditions, figure, table
 
 FAST = Measurement(
     name="fast_rcnn",
@@ -75,11 +76,24 @@ def test_figure_is_written(tmp_path):
     assert (tmp_path / "ladder.png").stat().st_size > 10_000
 
 
-def test_a_name_goes_below_where_another_point_is_above():
-    low, near, far = (0.010, 0.70), (0.012, 0.72), (0.100, 0.72)
-    assert _crowded(low, [low, near])
-    assert not _crowded(near, [low, near])
-    assert not _crowded(low, [low, far])
+def test_names_cover_neither_points_nor_each_other():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    close = {"FCN with skips": (0.0082, 0.744), "DeconvNet": (0.0124, 0.724), "Faster R-CNN": (0.017, 0.771)}
+    picture, axes = plt.subplots(figsize=(8.5, 4.8))
+    axes.plot(*zip(*close.values(), (0.6, 0.45), strict=True), "s")
+    axes.set_xscale("log")
+    picture.draw_without_rendering()
+    _write_names(axes, {title: (seconds, accuracy, accuracy) for title, (seconds, accuracy) in close.items()})
+    boxes = [name.get_window_extent() for name in axes.texts]
+    points = axes.transData.transform(list(close.values()))
+    assert len(boxes) == len(close)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    assert not any(box.contains(*point) for box in boxes for point in points)
+    plt.close(picture)
 
 
 def _pretend_to_measure(monkeypatch, fail_at=None):
