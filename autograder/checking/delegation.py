@@ -6,9 +6,11 @@ Kind advice for honest learners: inside one process a determined one can get aro
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,8 +24,9 @@ class CallWatch:
     def __init__(self, patterns: Iterable[str], code: CodeType | None = None) -> None:
         """Forbid functions whose "module.name" fits a pattern, and the one with this code."""
         self.found: str | None = None
-        self._patterns = tuple(patterns)
         self._code = code
+        # the same few functions are called again and again
+        self._is_forbidden = cache(re.compile("|".join(map(translate, patterns)) or r"(?!)").match)
 
     def __enter__(self) -> CallWatch:
         """Start noting calls."""
@@ -47,6 +50,3 @@ class CallWatch:
             name = f"{getattr(argument, '__module__', None) or ''}.{getattr(argument, '__name__', '')}"
             if self._is_forbidden(name):
                 self.found = name
-
-    def _is_forbidden(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self._patterns)

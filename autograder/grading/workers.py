@@ -61,10 +61,10 @@ class _Graders(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         self.warm = WarmGraders(IDLE_SECONDS, Path(worker.local_directory))
         if self._lab is not None:
-            threading.Thread(target=self._warm_up, daemon=True).start()
+            threading.Thread(target=self._warm_up, args=[self._lab], daemon=True).start()
 
-    def _warm_up(self) -> None:
-        with suppress(Exception), self.warm.lend(self._lab, self._unsafe):
+    def _warm_up(self, lab: str) -> None:
+        with suppress(Exception), self.warm.lend(lab, self._unsafe):
             pass  # what fails here fails again, with its reason, when the first task comes
 
     def teardown(self, worker: Any) -> None:

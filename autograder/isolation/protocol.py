@@ -37,6 +37,15 @@ class ProtocolError(Exception):
     """The other side sent something that is not a message, or too much of it, or went away."""
 
 
+def _no_constant(name: str) -> None:
+    raise ProtocolError(f"{name} is not JSON")
+
+
+# kept, since json.dumps and json.loads make new ones for each call with such options
+_TO_JSON = json.JSONEncoder(separators=(",", ":"))
+_FROM_JSON = json.JSONDecoder(parse_constant=_no_constant)
+
+
 # --- values to bytes ------------------------------------------------------------------------------------------
 
 
@@ -47,7 +56,7 @@ def encode(value: Any) -> bytes:
         ProtocolError: the value holds something else, is nested too deeply, or is too large.
     """
     writer = _Writer()
-    header = json.dumps(writer.pack(value, 0), separators=(",", ":")).encode()
+    header = _TO_JSON.encode(writer.pack(value, 0)).encode()
     size = 4 + len(header) + writer.size
     if len(header) > MAX_HEADER or size > MAX_MESSAGE:
         raise ProtocolError(f"{size / 2**20:.0f} MiB are too much to send")
@@ -130,7 +139,7 @@ def decode(message: bytes, tensors: bool = True) -> Any:
         (length,) = struct.unpack_from("!I", message)
         if length > MAX_HEADER:
             raise ProtocolError(f"a header of {length} bytes (at most {MAX_HEADER})")
-        header = json.loads(message[4 : 4 + length].decode(), parse_constant=_no_constant)
+        header = _FROM_JSON.decode(message[4 : 4 + length].decode())
         reader = _Reader(memoryview(message)[4 + length :], tensors)
         value = reader.unpack(header, 0)
     except ProtocolError:
@@ -140,10 +149,6 @@ def decode(message: bytes, tensors: bool = True) -> Any:
     if reader.left:
         raise ProtocolError(f"{reader.left} bytes too many")
     return value
-
-
-def _no_constant(name: str) -> None:
-    raise ProtocolError(f"{name} is not JSON")
 
 
 class _Reader:

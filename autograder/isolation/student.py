@@ -18,7 +18,7 @@ import sys
 import tempfile
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,30 @@ def warm_up() -> None:
     _plain_python("%matplotlib inline")
     withhold([])
     with devices.device_mode():
-        tensor = devices.to_device(torch.ones(4, 4)).requires_grad_()
-        (tensor @ tensor).sum().backward()
+        for x in (torch.rand(4, 4), devices.to_device(torch.rand(4, 4))):
+            for operation in _USUAL:
+                operation(x)
+            leaf = x.detach().requires_grad_()
+            (leaf @ leaf).sum().backward()
     torch.autograd.grad(
         torch.ones(2, requires_grad=True).sum() * 2, torch.ones(2, requires_grad=True), allow_unused=True
     )
+
+
+# what labs are made of: torch looks up each operation the first time it is called
+_USUAL: tuple[Callable[[Tensor], Any], ...] = (
+    lambda x: (x + x - x) * x / x // 1 % 2,
+    lambda x: (x**2, x @ x, -x, x.abs(), x.sqrt(), x.exp(), x.log(), x.floor(), x.round(), x.ceil(), x.sigmoid()),
+    lambda x: (x.sum(), x.sum(1), x.mean(), x.amax(1), x.amin(1), x.max(), x.min(), x.max(1), x.argmax(1), x.cumsum(0)),
+    lambda x: (x.clamp(min=0), x.clamp(0, 1), x.relu(), torch.maximum(x, x), torch.minimum(x, x), x.where(x > 0, 0)),
+    lambda x: (x > 0, x >= 0, x < 0, x <= 0, x == 0, x != 0, (x > 0) & (x < 1) | ~(x > 1), (x > 0).any()),
+    lambda x: (x[0], x[:, 1:], x[..., None], x[x > 0], x[torch.tensor([0, 1])], torch.where(x > 0), x.nonzero()),
+    lambda x: (x.softmax(1), x.log_softmax(1), x.argsort(), x.sort(), x.topk(2), x.isfinite(), (x > 0).all()),
+    lambda x: (torch.cat([x, x]), torch.stack([x, x]), x.unbind(), x.split(2), x.expand(2, 4, 4), x.repeat(2, 1)),
+    lambda x: (x.T, x.reshape(-1), x.flatten(), x.view(2, 8), x.permute(1, 0), x.unsqueeze(0), x.contiguous()),
+    lambda x: (x.long(), x.int(), x.float(), x.double(), x.bool(), x.tolist(), x.clone(), x.detach(), float(x[0, 0])),
+    lambda x: (torch.zeros(2, device=x.device), torch.ones_like(x), x.new_zeros(2), torch.arange(4, device=x.device)),
+)  # fmt: skip
 
 
 class _Student:

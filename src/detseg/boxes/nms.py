@@ -60,7 +60,8 @@ def _overlapping(boxes: Tensor, others: Tensor, iou_threshold: float) -> tuple[T
     by where they start, few pairs are left to compare.
     """
     if len(boxes) * len(others) <= FEW**2:
-        return torch.where(iou_of_sides(boxes.T[:, :, None], others.T[:, None]) > iou_threshold)
+        i, j = torch.where(iou_of_sides(boxes.T[:, :, None], others.T[:, None]) > iou_threshold)
+        return i, j
     share = 1.001 - iou_threshold  # a little more, for rounding
     starts, order = others[:, 0].double().sort()  # [M]
     left, right = boxes[:, 0::2].double().T.contiguous()  # 2 x [N]

@@ -49,6 +49,14 @@ class Points:
         return x + 0.01 * torch.randn(x.shape, generator=generator), 2 * x + 1
 
 
+@pytest.fixture
+def stop_button():
+    """Ctrl-C raises KeyboardInterrupt, also where a shell has started the tests in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def train(model, points=None, **options):
     return fit(model, points or Points(), epochs=3, **{"progress": False, "warmup": 2, **options})
 
@@ -95,7 +103,7 @@ def test_the_notebooks_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_an_interrupted_and_resumed_run_ends_with_the_same_weights(tmp_path, capsys):
+def test_an_interrupted_and_resumed_run_ends_with_the_same_weights(tmp_path, capsys, stop_button):
     whole = Line()
     train(whole)
 
