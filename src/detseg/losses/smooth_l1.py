@@ -35,25 +35,32 @@ def smooth_l1(pred: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
     if beta == 0:
         return (pred - target).abs().to(pred.dtype)
     dtype = exact(pred, target)
-    return _SmoothL1.apply(pred.to(dtype), target.to(dtype), beta).to(pred.dtype)
+    if pred.requires_grad or target.requires_grad:
+        return _SmoothL1.apply(pred.to(dtype), target.to(dtype), beta).to(pred.dtype)
+    return _loss_and_clamped(pred.to(dtype), target.to(dtype), beta)[0].to(pred.dtype)
+
+
+def _loss_and_clamped(pred: Tensor, target: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+    """The two branches in one: with d clamped to h in [-beta, beta], both are (d - h / 2) h / beta.
+
+    Written out, and in place, this is several times faster than ``torch.where`` of the two branches.
+    """
+    difference = pred - target
+    clamped = difference.clamp(-beta, beta)
+    difference.sub_(clamped, alpha=0.5)
+    nothing = difference.new_zeros(())  # to add to: this multiplies and divides in one pass
+    return torch.addcmul(nothing, difference, clamped, value=1 / beta, out=difference), clamped
 
 
 class _SmoothL1(torch.autograd.Function):
-    """The two branches in one: with h = d clamped to [-beta, beta], both are (d - h / 2) h / beta.
-
-    And h / beta is the whole gradient: the difference, but never steeper than 1. Written out, and in place, this
-    is several times faster than ``torch.where`` of the two branches.
-    """
+    """With its gradient, which is h / beta: the difference, but never steeper than 1."""
 
     @staticmethod
     def forward(ctx: Any, pred: Tensor, target: Tensor, beta: float) -> Tensor:
-        difference = pred - target
-        clamped = difference.clamp(-beta, beta)
+        loss, clamped = _loss_and_clamped(pred, target, beta)
         ctx.save_for_backward(clamped)
         ctx.beta = beta
-        difference.sub_(clamped, alpha=0.5)
-        nothing = difference.new_zeros(())  # to add to: this multiplies and divides in one pass
-        return torch.addcmul(nothing, difference, clamped, value=1 / beta, out=difference)
+        return loss
 
     @staticmethod
     @once_differentiable
