@@ -36,7 +36,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
-# The attack, kill and fuzz suites at full length: about an hour on two cores.
+# The attack, kill and fuzz suites at full length: about twenty minutes on two cores.
 test-long: setup
 	AUTOGRADER_LONG=1 $(BIN)/python -m pytest tests/autograder/isolation tests/autograder/grading tests/autograder/notebooks
 
