@@ -48,13 +48,8 @@ class _Printed(io.StringIO):
         return len(text)
 
 
-def answer(
-    function: Callable[..., Any], case: Case, *, seconds: float | None, on_device: bool = False
-) -> Answer:
-    """Call ``function`` on fresh copies of the case's arguments; only a user's interrupt comes out of it.
-
-    ``seconds`` is its time limit; None for our own functions.
-    """
+def answer(function: Callable[..., Any], case: Case, *, seconds: float, on_device: bool = False) -> Answer:
+    """Call ``function`` on fresh copies of the case's arguments; only a user's interrupt comes out of it."""
     first = _call(function, case, seconds, on_device)
     if first.error is None and any(isinstance(argument, Seeded) for argument in case.arguments):
         with _other_global_seed():
@@ -64,7 +59,7 @@ def answer(
     return first
 
 
-def _call(function: Callable[..., Any], case: Case, seconds: float | None, on_device: bool) -> Answer:
+def _call(function: Callable[..., Any], case: Case, seconds: float, on_device: bool) -> Answer:
     printed = _Printed()
     with devices.device_mode() if on_device else contextlib.nullcontext():
         arguments = tuple(_fresh(argument, on_device) for argument in case.arguments)
@@ -74,7 +69,7 @@ def _call(function: Callable[..., Any], case: Case, seconds: float | None, on_de
             with (
                 contextlib.redirect_stdout(printed),
                 contextlib.redirect_stderr(printed),
-                contextlib.nullcontext() if seconds is None else time_limit(seconds),
+                time_limit(seconds),
             ):
                 value = function(*arguments)
                 gradients = _gradients(value, [arguments[position] for position in case.gradient_of])

@@ -48,7 +48,6 @@ def to_device(tensor: Tensor) -> Tensor:
 
 def to_cpu(value: Any) -> Any:
     """The same value, with every tensor in it detached and on the CPU."""
-
     if isinstance(value, PretendTensor):
         return value.on_cpu.detach()
     if isinstance(value, Tensor):

@@ -104,7 +104,7 @@ def _run(exercise: Exercise, function: Callable[..., Any], hidden: bool, seed: i
             if called := watch.found if watch else getattr(function, "found", None):
                 run.delegated = called
                 return run
-            expected = answer(exercise.oracle, case, seconds=None)
+            expected = answer(exercise.oracle, case, seconds=60.0)
             if expected.error is not None:
                 raise RuntimeError(
                     f"the reference of {exercise.name} failed with {case.note}"
