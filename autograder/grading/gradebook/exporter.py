@@ -69,6 +69,11 @@ class SubmissionExporter(OneCopy, NotebookExporter):
         """What `from_filename` makes of a submission, as a notebook instead of its JSON."""
         return Exporter.from_notebook_node(self, self._handed_in(filename, resources), resources)
 
+    def _preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        nb, resources = super()._preprocess(nb, resources)
+        self._validate_preprocessor(nb, "the last one")
+        return nb, resources
+
     def _handed_in(self, filename: str, resources: Any) -> Any:
         folder, release = Path(filename).parent, release_of(self, resources)
         try:

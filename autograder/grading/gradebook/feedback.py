@@ -19,6 +19,7 @@ from autograder.grading.result import Result
 from autograder.notebooks.cells import is_grade
 
 from .course import Course
+from .rows import GetGrades
 
 _STYLE = """
 th, td {padding: .2em 1em .2em 0; vertical-align: top; text-align: left}
@@ -67,7 +68,7 @@ def _found(result: Result) -> str:
     return line or result.status.replace("_", " ")
 
 
-FEEDBACK = [stock.GetGrades, stock.ClearHiddenTests, HideGrader, CSSHTMLHeaderPreprocessor, Summarise]
+FEEDBACK = [GetGrades, stock.ClearHiddenTests, HideGrader, CSSHTMLHeaderPreprocessor, Summarise]
 
 
 class FeedbackWriter(GenerateFeedback):

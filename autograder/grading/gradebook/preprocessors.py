@@ -11,7 +11,6 @@ from typing import Any
 
 import nbformat
 from nbgrader import preprocessors as stock
-from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import find_all_files
 from traitlets import Bool, Float
@@ -26,6 +25,7 @@ from autograder.notebooks.repair import repair
 
 from .exporter import converter_of, path_in, release_of
 from .harmless import Harmless
+from .rows import OverwriteCells, SaveGrades
 
 
 class ForgetMaster(NbGraderPreprocessor):
@@ -125,27 +125,6 @@ def files_of(component: Any, resources: Any) -> Files:
     return files
 
 
-class SaveGrades(stock.SaveAutoGrades):
-    """nbgrader's SaveAutoGrades in one transaction: all points of a notebook are in the gradebook, or none."""
-
-    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Save the points and comments of one notebook."""
-        ids = resources["nbgrader"]
-        self.notebook_id, self.assignment_id, self.student_id = (
-            ids["notebook"],
-            ids["assignment"],
-            ids["student"],
-        )
-        with Gradebook(ids["db_url"]) as self.gradebook:
-            commit, self.gradebook.db.commit = (
-                self.gradebook.db.commit,
-                self.gradebook.db.flush,
-            )  # after each cell
-            nb, resources = NbGraderPreprocessor.preprocess(self, nb, resources)
-            commit()
-        return nb, resources
-
-
 def submission_seed(nb: Any, root: Path) -> int:
     """The seed of the hidden cases: from the instructor's secret and the learner's code.
 
@@ -185,8 +164,7 @@ SANITIZE = [
     Repair,
     stock.ClearOutput,
     stock.DeduplicateIds,
-    stock.OverwriteKernelspec,
-    stock.OverwriteCells,  # all marks are the release's by now: `released_notebooks` checks them
+    OverwriteCells,  # all marks are the release's by now: `released_notebooks` checks them
     Harmless,
 ]
 RECORD = [stock.LimitOutput, SaveGrades, stock.AssignLatePenalties]
