@@ -1,4 +1,4 @@
-"""Submissions on Dask workers: one of our own on this machine, or those of any cluster. Nothing else here knows Dask.
+"""Submissions on Dask workers: one of our own (`local_worker`) or those of any cluster. Nothing else knows Dask.
 
 A worker keeps its warm processes from one submission to the next, and they end with it, however it ends. A task whose
 worker was killed is given to another one by Dask.
@@ -7,28 +7,22 @@ worker was killed is given to another one by Dask.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import queue
 import re
-import shutil
-import signal
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import cache
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
-from distributed.security import Security
+from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker
 
 from .graders import NoJail, WarmGraders
+from .local_worker import local_worker
 from .task import Done, Task, run
 
 CONNECT_SECONDS = 5.0
@@ -36,16 +30,6 @@ CLOSE_SECONDS = 5.0
 STARTS = 3  # of a worker that is killed while it starts
 IDLE_SECONDS = 120.0  # a worker that waits longer for work gives its warm processes' memory back
 _PLUGIN = "autograder-graders"
-_SCRATCH = "autograder-scratch-"
-# of a worker of our own: no pages about it on any port, no looking what it does, no notes about slow event loops
-_QUIET = {
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.tick.limit": "1h",
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.system-monitor.interval": "10s",
-}
 
 
 class WorkersError(RuntimeError):
@@ -122,42 +106,9 @@ class Workers:
     def _start(self, jobs: int) -> None:
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that a submission is large, say
-        address = self._scheduler or self._start_here(jobs)
+        address = self._scheduler or self._stack.enter_context(local_worker(jobs))
         self._client = self._connect(address)
         self._client.register_plugin(self._graders)
-
-    def _start_here(self, jobs: int) -> LocalCluster:
-        """One process with ``jobs`` threads, which share its warm processes. Encrypted: ports are open to all users."""
-        _sweep()
-        scratch = tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True)
-        self._stack.enter_context(scratch)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        self._stack.enter_context(dask.config.set({**_QUIET, "temporary-directory": scratch.name}))
-        with _ctrl_c_only_here():
-            cluster = LocalCluster(
-                n_workers=1,
-                threads_per_worker=jobs,
-                processes=True,
-                host="127.0.0.1",
-                security=Security.temporary(),
-                dashboard_address="127.0.0.1:0",
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
-                local_directory=scratch.name,
-            )
-        self._stack.callback(self._end, cluster)
-        return cluster
-
-    @staticmethod
-    def _end(cluster: LocalCluster) -> None:
-        """Kill the worker, which has nothing to tidy up, rather than wait for what it is doing."""
-        for nanny in cluster.workers.values():
-            nanny.close_gracefully()  # or it would start another one
-            if nanny.pid:
-                with suppress(ProcessLookupError):
-                    os.kill(nanny.pid, signal.SIGKILL)
-        with suppress(TimeoutError):
-            cluster.close(timeout=CLOSE_SECONDS)
 
     def _connect(self, address: Any) -> Client:
         if isinstance(address, str) and not re.fullmatch(r"\w+://.+:\d+", address):
@@ -287,25 +238,3 @@ def fingerprint() -> str:
         for path in sorted(package.rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _ctrl_c_only_here() -> Iterator[None]:
-    """The processes started by threads started in the block do not hear the Ctrl-C that a terminal sends to all.
-
-    They inherit the signals that are blocked here; a worker that heard it would end, and be replaced, as we stop.
-    """
-    resource_tracker.ensure_running()  # multiprocessing lets the signal through to the thread that starts it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _sweep() -> None:
-    """Remove the scratch folders of runs that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
-        owner = folder.name.removeprefix(_SCRATCH).split("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(folder, ignore_errors=True)
