@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, Future, KilledWorker, WorkerPlugin, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 
 from .graders import NoJail, WarmGraders
 from .local_worker import local_worker
@@ -99,31 +99,36 @@ class Workers:
                     return
                 except WorkersError:
                     raise
-                except (OSError, RuntimeError) as error:  # a worker was killed just then
+                except (
+                    OSError,
+                    RuntimeError,
+                ) as error:  # a worker was killed, or the clock jumped, just then
                     if not others:
                         raise WorkersError(f"no worker starts ({type(error).__name__}: {error})") from error
 
     def _start(self, jobs: int) -> None:
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that a submission is large, say
-        address = self._scheduler or self._stack.enter_context(local_worker(jobs))
-        self._client = self._connect(address)
+        if self._scheduler:
+            self._client = self._client_of(self._scheduler)
+        else:
+            self._client = _client(self._stack.enter_context(local_worker(jobs)))
+        self._stack.callback(self._client.close, timeout=CLOSE_SECONDS)
         self._client.register_plugin(self._graders)
 
-    def _connect(self, address: Any) -> Client:
-        if isinstance(address, str) and not re.fullmatch(r"\w+://.+:\d+", address):
+    @staticmethod
+    def _client_of(scheduler: str) -> Client:
+        if not re.fullmatch(r"\w+://.+:\d+", scheduler):
             raise WorkersError(
-                f'"{address}" is no address of a Dask scheduler: they look like tcp://HOST:8786'
+                f'"{scheduler}" is no address of a Dask scheduler: they look like tcp://HOST:8786'
             )
         try:
-            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            return _client(scheduler)
         except (OSError, ValueError) as error:
             raise WorkersError(
-                f"no Dask scheduler answers at {address} ({type(error).__name__}): start one with `dask scheduler`, "
+                f"no Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with `dask scheduler`, "
                 "or leave out --scheduler to grade on this machine"
             ) from error
-        self._stack.callback(client.close, timeout=CLOSE_SECONDS)
-        return client
 
     def __enter__(self) -> Workers:
         """Connected."""
@@ -211,8 +216,15 @@ class Workers:
         now = time.monotonic()
         if now - self._asked > 1:
             self._asked = now
-            self._workers = list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+            try:
+                self._workers = list(self._client.scheduler_info(n_workers=-1)["workers"].values())
+            except OSError:  # it does not answer just now
+                self._workers = []
         return [worker for worker in self._workers if self._resources.items() <= worker["resources"].items()]
+
+
+def _client(address: str | LocalCluster) -> Client:
+    return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
 
 
 _SAME_VERSION = "install the same version of the course there as here"

@@ -1,6 +1,7 @@
 """Submissions on Dask workers of this machine and of others; what is lost is told, and nothing is left behind."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -296,5 +297,26 @@ def test_a_worker_killed_while_it_starts_is_started_again(submission):
     killer.start()
     with Workers(1) as pool:
         killer.join()
+        pool.submit(task(submission))
+        assert all_of(pool, 1)["ada"].problem is None
+
+
+def test_one_connection_that_fails_is_tried_again(submission, monkeypatch):
+    """When the clock jumps while Dask connects, it believes that all its time is over."""
+
+    def failing_once(function):
+        times = itertools.count()
+
+        def call(*arguments, **options):
+            if next(times) == 0:
+                raise OSError("timed out")
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(workers, "_client", failing_once(workers._client))
+    with Workers(1) as pool:
+        monkeypatch.setattr(pool._client, "scheduler_info", failing_once(pool._client.scheduler_info))
+        assert pool.room == 2
         pool.submit(task(submission))
         assert all_of(pool, 1)["ada"].problem is None
