@@ -22,11 +22,10 @@ from typing import Any
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 
 from .graders import NoJail, WarmGraders
-from .local_worker import local_worker
+from .local_worker import CLOSE_SECONDS, local_worker
 from .task import Done, Task, run
 
 CONNECT_SECONDS = 5.0
-CLOSE_SECONDS = 5.0
 STARTS = 3  # of a worker that is killed while it starts
 IDLE_SECONDS = 120.0  # a worker that waits longer for work gives its warm processes' memory back
 _PLUGIN = "autograder-graders"
@@ -99,10 +98,7 @@ class Workers:
                     return
                 except WorkersError:
                     raise
-                except (
-                    OSError,
-                    RuntimeError,
-                ) as error:  # a worker was killed, or the clock jumped, just then
+                except (OSError, RuntimeError) as error:  # killed just then, or the clock jumped
                     if not others:
                         raise WorkersError(f"no worker starts ({type(error).__name__}: {error})") from error
 
@@ -110,25 +106,11 @@ class Workers:
         self._stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")  # that a submission is large, say
         if self._scheduler:
-            self._client = self._client_of(self._scheduler)
+            self._client = _connect_to_others(self._scheduler)
         else:
-            self._client = _client(self._stack.enter_context(local_worker(jobs)))
+            self._client = _connect(self._stack.enter_context(local_worker(jobs)))
         self._stack.callback(self._client.close, timeout=CLOSE_SECONDS)
         self._client.register_plugin(self._graders)
-
-    @staticmethod
-    def _client_of(scheduler: str) -> Client:
-        if not re.fullmatch(r"\w+://.+:\d+", scheduler):
-            raise WorkersError(
-                f'"{scheduler}" is no address of a Dask scheduler: they look like tcp://HOST:8786'
-            )
-        try:
-            return _client(scheduler)
-        except (OSError, ValueError) as error:
-            raise WorkersError(
-                f"no Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with `dask scheduler`, "
-                "or leave out --scheduler to grade on this machine"
-            ) from error
 
     def __enter__(self) -> Workers:
         """Connected."""
@@ -223,8 +205,20 @@ class Workers:
         return [worker for worker in self._workers if self._resources.items() <= worker["resources"].items()]
 
 
-def _client(address: str | LocalCluster) -> Client:
+def _connect(address: str | LocalCluster) -> Client:
     return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+
+
+def _connect_to_others(scheduler: str) -> Client:
+    if not re.fullmatch(r"\w+://.+:\d+", scheduler):
+        raise WorkersError(f'"{scheduler}" is no address of a Dask scheduler: they look like tcp://HOST:8786')
+    try:
+        return _connect(scheduler)
+    except (OSError, ValueError) as error:
+        raise WorkersError(
+            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with `dask scheduler`, "
+            "or leave out --scheduler to grade on this machine"
+        ) from error
 
 
 _SAME_VERSION = "install the same version of the course there as here"

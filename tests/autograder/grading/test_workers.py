@@ -314,7 +314,7 @@ def test_one_connection_that_fails_is_tried_again(submission, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(workers, "_client", failing_once(workers._client))
+    monkeypatch.setattr(workers, "_connect", failing_once(workers._connect))
     with Workers(1) as pool:
         monkeypatch.setattr(pool._client, "scheduler_info", failing_once(pool._client.scheduler_info))
         assert pool.room == 2
