@@ -9,7 +9,9 @@ READY  := $(VENV)/.ready
 
 # nbgrader calls some of its tools by name, so the environment's programs must be on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export UV_LINK_MODE ?= copy
+
+# Gigabytes that the packages take: on Linux torch brings its CUDA libraries.
+ROOM := $(if $(filter Linux,$(shell uname)),7,2)
 
 .PHONY: setup lab demo test test-long labs checkpoints bench bench-grading lock clean clean-cache
 
@@ -20,6 +22,7 @@ setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml | $(UV)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 setup")'
+	@$(PYTHON) -c 'import shutil; free = shutil.disk_usage(".").free / 1e9; free < $(ROOM) and print(f"Only {free:.1f} GB are free here; the packages take up to $(ROOM) GB.")'
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	$(UV) pip sync --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
