@@ -15,9 +15,14 @@ from torch import Tensor
 
 from ..exercises import Case, Seeded
 from . import device as devices
+from .tensors import tensors_in, unchanged
 from .time_limit import TimeLimitExceeded, time_limit
 
 PRINTED_LIMIT = 2_000  # characters of a function's output that are kept
+
+
+class ProcessEnded(Exception):
+    """The process that the function lives in went away, or no longer speaks the protocol."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ def _call(function: Callable[..., Any], case: Case, seconds: float, on_device: b
     modified = next(
         (
             i
-            for i, (new, old) in enumerate(zip(after, case.arguments, strict=True))
-            if not _unchanged(new, old)
+            for i, (old, new) in enumerate(zip(case.arguments, after, strict=True))
+            if not unchanged(old, new)
         ),
         None,
     )
@@ -103,21 +108,11 @@ def _fresh(argument: Any, on_device: bool) -> Any:
     return argument
 
 
-def _unchanged(after: Any, before: Any) -> bool:
-    if isinstance(before, Tensor):
-        if after.shape != before.shape:
-            return False
-        return torch.equal(after, before) or torch.equal(torch.nan_to_num(after), torch.nan_to_num(before))
-    if isinstance(before, list):
-        return len(after) == len(before) and all(map(_unchanged, after, before))
-    return True
-
-
 def _gradients(value: Any, inputs: list[Tensor]) -> tuple[Tensor | None, ...]:
     """Gradient of a fixed weighted sum of all float outputs; None where nothing flows back."""
     if not inputs:
         return ()
-    outputs = [item for item in _flat(value) if isinstance(item, Tensor) and item.requires_grad]
+    outputs = [item for item in tensors_in(value) if item.requires_grad]
     if not outputs:
         return (None,) * len(inputs)
     total = torch.stack([(output * _weights(output)).sum() for output in outputs]).sum()

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from .pretend_gpu import PretendGPU, PretendTensor
+from .tensors import tensors_in
 
 
 def device_mode() -> contextlib.AbstractContextManager[Any]:
@@ -57,4 +58,4 @@ def to_cpu(value: Any) -> Any:
 
 def all_on_device(value: Any) -> bool:
     """Whether every tensor of the value is on the GPU (numbers may be anywhere)."""
-    return all(leaf.device.type == "cuda" for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
+    return all(leaf.device.type == "cuda" for leaf in tensors_in(value))

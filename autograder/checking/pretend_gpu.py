@@ -10,13 +10,14 @@ name a device: factories, ``.to``, ``.cuda``, ``.cpu``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
+
+from .tensors import tensors_in
 
 CUDA = torch.device("cuda", 0)
 _INDEX_DTYPES = (torch.int64, torch.int32, torch.bool, torch.uint8)
@@ -83,14 +84,6 @@ def _wrap(value: Any) -> Any:
     return type(value)([*map(_wrap, value)]) if isinstance(value, (tuple, list)) else value
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from _tensors(value)
-
-
 def _dispatch(operation: Any, args: tuple, kwargs: dict) -> Any:
     name = operation.name()
     if operation is torch.ops.prim.device.default:
@@ -120,7 +113,7 @@ def _copy_to(operation: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def _refuse_mixed_devices(name: str, args: tuple, kwargs: dict) -> None:
-    tensors = list(_tensors([*args, *kwargs.values()]))
+    tensors = list(tensors_in([*args, *kwargs.values()]))
     on_cpu = [tensor for tensor in tensors if not isinstance(tensor, PretendTensor) and tensor.dim() > 0]
     if not on_cpu or len(on_cpu) == len(tensors):
         return

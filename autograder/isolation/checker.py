@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import socket
 
+from ..checking.answer import ProcessEnded
 from ..checking.check import check
 from ..checking.examine import examine
 from ..checking.outcome import Outcome
 from ..exercises import load, names
 from .channel import Channel
 from .protocol import ProtocolError
-from .remote import ProcessEnded, RemoteFunction, Withheld, answers_of
+from .remote import RemoteFunction, Withheld, answers_of
 
 
 def serve(connection: socket.socket) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import inspect
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..checking.answer import ProcessEnded
+from ..checking.tensors import tensors_in
 from ..exercises import Exercise
 from .channel import Channel
 from .protocol import ProtocolError
@@ -18,10 +19,6 @@ from .text import plain
 
 SECONDS = 60.0  # for one message; the checker's own time limit for a case is shorter
 PRINTED = 20_000  # characters
-
-
-class ProcessEnded(Exception):
-    """The student process went away, or no longer speaks the protocol."""
 
 
 class Withheld(BaseException):
@@ -73,7 +70,7 @@ class RemoteFunction:
             raise _exception(reply["error"])
         _write_back(arguments, reply.get("after"))
         value, tracked = reply.get("value"), reply.get("tracked")
-        leaves = list(_tensors(value))
+        leaves = list(tensors_in(value))
         if not gradient_of or not isinstance(tracked, list) or len(tracked) != len(leaves):
             return value
         followed = [
@@ -203,17 +200,6 @@ def _write_back(arguments: tuple[Any, ...], after: Any) -> None:
         if isinstance(mine, Tensor) and isinstance(theirs, Tensor) and mine.shape == theirs.shape:
             with torch.no_grad():
                 mine.detach().copy_(theirs)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
 
 
 def _replaced(value: Any, by_id: dict[int, Tensor]) -> Any:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..checking import device as devices
 from ..checking.delegation import CallWatch
+from ..checking.tensors import tensors_in, unchanged
 from .channel import Channel
 from .protocol import ProtocolError, encode
 from .withheld import NotHere, withhold
@@ -157,7 +158,7 @@ class _Student:
         self, name: str, arguments: list[Any], gradient_of: list[int], watch: list[str]
     ) -> dict[str, Any]:
         """Call a function. Tensors at ``gradient_of`` require a gradient, which `do_vjp` then computes."""
-        self._on_device = any(leaf.device.type == "cuda" for leaf in _tensors(arguments))
+        self._on_device = any(leaf.device.type == "cuda" for leaf in tensors_in(arguments))
         error = value = None
         leaves: list[Tensor] = []
         seen = CallWatch(watch)
@@ -169,7 +170,7 @@ class _Student:
             try:
                 with seen if watch else contextlib.nullcontext():
                     value = self.module.__dict__[name](*arguments)
-                leaves = list(_tensors(value))
+                leaves = list(tensors_in(value))
             except BaseException as raised:
                 error, value = _described(raised), None
         self._last = (
@@ -182,7 +183,10 @@ class _Student:
             "error": error,
             "printed": printed.getvalue(),
             "called": seen.found or next(iter(self._called), None),
-            "after": [None if _same(old, new) else new for old, new in zip(before, arguments, strict=True)],
+            "after": [
+                None if unchanged(old, devices.to_cpu(new)) else new
+                for old, new in zip(before, arguments, strict=True)
+            ],
         }
 
     def do_vjp(self, cotangents: list[Tensor]) -> dict[str, Any]:
@@ -207,16 +211,6 @@ def _copied(argument: Any) -> Any:
     if isinstance(argument, list):
         return [_copied(item) for item in argument]
     return devices.to_cpu(argument).clone() if isinstance(argument, Tensor) else argument
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Whether an argument, of which this was a copy, is what it was. Only tensors and lists can change."""
-    if isinstance(before, Tensor):
-        same = isinstance(after, Tensor) and before.shape == after.shape and before.dtype == after.dtype
-        return same and torch.equal(before, devices.to_cpu(after))
-    if isinstance(before, list):
-        return isinstance(after, list) and len(before) == len(after) and all(map(_same, before, after))
-    return True
 
 
 class _NoMagic:
@@ -286,14 +280,3 @@ def _described(error: BaseException) -> dict[str, str]:
     except BaseException:
         message = ""
     return {"type": type(error).__name__, "message": message, "where": where[:500]}
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)

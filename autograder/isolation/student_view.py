@@ -47,7 +47,7 @@ def __getattr__(name):
 _RUNTIME = (
     "isolation/__init__.py", "isolation/zygote.py", "isolation/jail.py", "isolation/linux.py", "isolation/seccomp.py",
     "isolation/student.py", "isolation/protocol.py", "isolation/channel.py", "isolation/withheld.py",
-    "checking/delegation.py", "checking/device.py", "checking/pretend_gpu.py",
+    "checking/delegation.py", "checking/device.py", "checking/pretend_gpu.py", "checking/tensors.py",
 )  # fmt: skip
 
 

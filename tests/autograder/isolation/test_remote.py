@@ -6,9 +6,10 @@ import inspect
 import pytest
 import torch
 
+from autograder.checking.answer import ProcessEnded
 from autograder.exercises import load
 from autograder.isolation.protocol import MAX_MESSAGE
-from autograder.isolation.remote import ProcessEnded, RemoteFunction
+from autograder.isolation.remote import RemoteFunction
 
 CELL = """
 import torch
