@@ -6,7 +6,7 @@ import contextlib
 import io
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ class Answer:
 
     ``value`` holds CPU tensors; ``gradients`` one tensor or None for each position in ``case.gradient_of``;
     ``error`` is what was raised, ``where`` the learner's line that raised it; ``modified`` the position of an
-    argument that was changed in place; ``off_device`` tells that the value was left on another device.
+    argument that was changed in place; ``off_device`` tells that the value was left on another device;
+    ``unrepeatable`` that two equally seeded generators drew differently; ``ignores_seed`` that another seed drew
+    the same.
     """
 
     value: Any = None
@@ -41,7 +43,8 @@ class Answer:
     printed: str = ""
     modified: int | None = None
     off_device: bool = False
-    unrepeatable: bool = field(default=False)
+    unrepeatable: bool = False
+    ignores_seed: bool = False
 
 
 class _Printed(io.StringIO):
@@ -56,12 +59,22 @@ class _Printed(io.StringIO):
 def answer(function: Callable[..., Any], case: Case, *, seconds: float, on_device: bool = False) -> Answer:
     """Call ``function`` on fresh copies of the case's arguments; only a user's interrupt comes out of it."""
     first = _call(function, case, seconds, on_device)
-    if first.error is None and any(isinstance(argument, Seeded) for argument in case.arguments):
-        with _other_global_seed():
-            second = _call(function, case, seconds, on_device)
-        if second.error is not None or not same_values(first.value, second.value, (0.0, 0.0)):
-            return Answer(first.value, first.gradients, printed=first.printed, unrepeatable=True)
+    seeds = [argument for argument in case.arguments if isinstance(argument, Seeded)]
+    if first.error is not None or not seeds:
+        return first
+    with _other_global_seed():
+        second = _call(function, case, seconds, on_device)
+    if second.error is not None or not same_values(first.value, second.value, (0.0, 0.0)):
+        return Answer(first.value, first.gradients, printed=first.printed, unrepeatable=True)
+    if any(seed.decides for seed in seeds):
+        other = _call(function, _reseeded(case), seconds, on_device)
+        return replace(first, ignores_seed=same_values(first.value, other.value, (0.0, 0.0)))
     return first
+
+
+def _reseeded(case: Case) -> Case:
+    arguments = (Seeded(a.seed + 1) if isinstance(a, Seeded) else a for a in case.arguments)
+    return replace(case, arguments=tuple(arguments))
 
 
 def _call(function: Callable[..., Any], case: Case, seconds: float, on_device: bool) -> Answer:
@@ -163,7 +176,7 @@ def same_answer(first: Answer, second: Answer, tolerance: tuple[float, float]) -
     """Whether two functions behaved alike on a case."""
     if first.error is not None or second.error is not None:
         return type(first.error) is type(second.error) and _opening(first.error) == _opening(second.error)
-    marks = ("modified", "off_device", "unrepeatable")
+    marks = ("modified", "off_device", "unrepeatable", "ignores_seed")
     if any(getattr(first, mark) != getattr(second, mark) for mark in marks):
         return False
     if first.unrepeatable:

@@ -17,7 +17,7 @@ ROW = 8  # values of the last dimension that a message quotes
 def find_mismatch(
     exercise: Exercise, case: Case, answer: Answer, expected: Answer, seconds: float
 ) -> Mismatch | None:
-    """None when the answer is right. Order: failure, side effects, structure, values, gradients, device."""
+    """None when the answer is right. Order: failure, side effects, structure, values, gradients, device, chance."""
     if answer.error is not None:
         return Mismatch(_failure(answer, seconds))
     if answer.unrepeatable:
@@ -33,7 +33,12 @@ def find_mismatch(
         mismatch = exercise.judge(case, answer.value, expected.value)
     else:
         mismatch = _compare(exercise, case, answer.value, expected.value, exercise.axes, "")
-    return mismatch or _compare_gradients(exercise, case, answer, expected) or _compare_device(answer)
+    return (
+        mismatch
+        or _compare_gradients(exercise, case, answer, expected)
+        or _compare_device(answer)
+        or _compare_seeds(answer)
+    )
 
 
 def _failure(answer: Answer, seconds: float) -> str:
@@ -157,6 +162,15 @@ def _compare_device(answer: Answer) -> Mismatch | None:
     if answer.off_device:
         return Mismatch(
             "the inputs are on the GPU, but the result is on the CPU: make new tensors on the inputs' device."
+        )
+    return None
+
+
+def _compare_seeds(answer: Answer) -> Mismatch | None:
+    if answer.ignores_seed:
+        return Mismatch(
+            "two generators with different seeds drew the same: draw from the generator you are given "
+            "(generator=generator), and seed none yourself."
         )
     return None
 

@@ -11,9 +11,13 @@ import torch
 
 @dataclass(frozen=True)
 class Seeded:
-    """Stands for a ``torch.Generator`` among a case's arguments: every call gets a fresh one with this seed."""
+    """Stands for a ``torch.Generator`` among a case's arguments: every call gets a fresh one with this seed.
+
+    ``decides``: there is so much to draw from that another seed must draw something else, which is tried as well.
+    """
 
     seed: int
+    decides: bool = False
 
 
 @dataclass(frozen=True)

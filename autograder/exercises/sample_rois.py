@@ -17,18 +17,25 @@ from .exercise import Case, Exercise, Family, Misconception, Mismatch, Seeded
 
 
 def _case(
-    generator: torch.Generator, counts: tuple[int, int, int], batch_size: int, fraction: float, note: str
+    generator: torch.Generator,
+    counts: tuple[int, int, int],
+    batch_size: int,
+    fraction: float,
+    note: str,
+    decides: bool = False,
 ) -> Case:
     """So many positives (ground-truth boxes 0, 1, 2 in turn), background and ignored RoIs, in random order."""
     positives, background, ignored = counts
     values = [i % 3 for i in range(positives)] + [-1] * background + [-2] * ignored
     matched = torch.tensor(values, dtype=torch.int64)[torch.randperm(len(values), generator=generator)]
-    seed = Seeded(int(torch.randint(10**6, (), generator=generator)))
+    seed = Seeded(int(torch.randint(10**6, (), generator=generator)), decides)
     return Case((matched, batch_size, fraction, seed), note)
 
 
 def _ordinary(generator: torch.Generator) -> Iterator[Case]:
-    yield _case(generator, (12, 26, 7), 16, 0.25, "12 positives, 26 background and 7 ignored RoIs")
+    yield _case(
+        generator, (12, 26, 7), 16, 0.25, "12 positives, 26 background and 7 ignored RoIs", decides=True
+    )
     yield _case(generator, (14, 30, 6), 20, 0.5, "14 positives, of which 10 fit, and 30 background RoIs")
 
 
@@ -285,6 +292,15 @@ EXERCISE = Exercise(
             "global generator",
             _sampler(draw=lambda indices, count, generator: indices[torch.randperm(len(indices))[:count]]),
             "Pass the generator on, torch.randperm(n, generator=generator), or nobody can repeat your training.",
+        ),
+        Misconception(
+            "a seed of its own",
+            _sampler(
+                draw=lambda indices, count, generator: _draw(
+                    indices, count, torch.Generator(generator.device).manual_seed(0)
+                )
+            ),
+            "A seed inside the function draws the same RoIs in every step of the training.",
         ),
         Misconception(
             "numbers within the group",

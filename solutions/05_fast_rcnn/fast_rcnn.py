@@ -480,6 +480,7 @@ check(sample_rois, hidden=True)
 # - *The batch is too small when positives are rare:* fill up with `batch_size - len(positives)` negatives.
 # - *Always the first ones:* shuffle *before* you cut.
 # - *The same seed gives another draw:* something draws without `generator=generator`.
+# - *Another seed gives the same draw:* there is a `manual_seed` inside the function.
 #
 # </details>
 

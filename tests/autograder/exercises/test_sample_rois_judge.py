@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from autograder import check
 from autograder.exercises import Case, Seeded, load
 
 JUDGE = load("sample_rois").judge
@@ -56,3 +57,45 @@ def test_first_ones_are_no_draw():
     assert "the first 8 of 40" in message([*range(8), *range(50, 74)], case)
     assert "the first 24 of 60" in message([*range(20, 28), *range(40, 64)], case)
     assert message([*range(20, 28), *range(50, 74)], case) == ""
+
+
+def drawing(order):
+    """A right sampler but for the order of the candidates, ``order(n, generator)``."""
+
+    def sample_rois(matched, batch_size, positive_fraction, generator):
+        positives, background = torch.where(matched >= 0)[0], torch.where(matched == -1)[0]
+        positives = positives[order(len(positives), generator)[: int(batch_size * positive_fraction)]]
+        return torch.cat(
+            [positives, background[order(len(background), generator)][: batch_size - len(positives)]]
+        )
+
+    return sample_rois
+
+
+def own_generator(n, generator):
+    return torch.randperm(n, generator=torch.Generator().manual_seed(42))
+
+
+def global_seed(n, generator):
+    torch.manual_seed(7)
+    return torch.randperm(n)
+
+
+def own_seed_from_the_given_one(n, generator):
+    return torch.randperm(n, generator=torch.Generator().manual_seed(generator.initial_seed()))
+
+
+@pytest.mark.parametrize("order", [own_generator, global_seed])
+def test_a_draw_that_ignores_the_generator_is_told(order):
+    outcome = check(drawing(order), "sample_rois")
+    assert outcome.points == 0
+    assert "different seeds drew the same" in outcome.message
+
+
+def test_a_draw_that_follows_the_seed_is_let_through():
+    assert check(drawing(own_seed_from_the_given_one), "sample_rois").status == "correct"
+
+
+def test_first_ones_are_told_as_such_not_as_a_seed():
+    outcome = check(drawing(lambda n, generator: torch.arange(n)), "sample_rois", hidden=True, seed=0)
+    assert outcome.misconception == "first ones taken"
