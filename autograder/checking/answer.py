@@ -21,8 +21,8 @@ from .time_limit import TimeLimitExceeded, time_limit
 PRINTED_LIMIT = 2_000  # characters of a function's output that are kept
 
 
-class ProcessEnded(Exception):
-    """The process that the function lives in went away, or no longer speaks the protocol."""
+class NoAnswer(Exception):
+    """Nothing came from a function in another process: that went away, or what was returned cannot be sent."""
 
 
 @dataclass(frozen=True)

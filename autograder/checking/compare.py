@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..exercises import Case, Exercise, Mismatch
-from .answer import Answer, ProcessEnded
+from .answer import Answer, NoAnswer
 from .time_limit import TimeLimitExceeded
 
 ROW = 8  # values of the last dimension that a message quotes
@@ -46,7 +46,7 @@ def _failure(answer: Answer, seconds: float) -> str:
         where = f" It was stopped in {answer.where}" if answer.where else ""
         return f"no answer within {seconds:g} seconds: is there a loop that never ends?{where}"
     text = " ".join(str(answer.error).split())
-    if isinstance(answer.error, ProcessEnded):
+    if isinstance(answer.error, NoAnswer):
         return f"no answer came from your function: {text}"
     raised = f"{type(answer.error).__name__}: {text[:300]}" if text else type(answer.error).__name__
     return f"your function raised {raised}" + (f"\nin {answer.where}" if answer.where else "")

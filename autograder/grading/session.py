@@ -121,7 +121,7 @@ class Session:
             return Result(name, 0.0, possible, status, reason=reason)
         broken = self._broken(answers)
         if broken and outcome["status"] == "not_attempted":
-            outcome["message"] = f"{broken}\n{outcome['message']}"
+            outcome.update(status="crashed", message=f"{broken}\n{outcome['message']}")
         cell.outputs = [shown(outcome)]
         return from_outcome(outcome, name, possible, time.monotonic() - started)
 

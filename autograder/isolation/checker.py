@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 
-from ..checking.answer import ProcessEnded
+from ..checking.answer import NoAnswer
 from ..checking.check import check
 from ..checking.examine import examine
 from ..checking.outcome import Outcome
@@ -54,7 +54,7 @@ def check_remotely(channel: Channel, name: str, hidden: bool, seed: int) -> tupl
     exercise = load(name)
     try:
         function = RemoteFunction(channel, name, answers_of(exercise))
-    except (ProcessEnded, ProtocolError) as error:
+    except (NoAnswer, ProtocolError) as error:
         return Outcome(name, "crashed", 0.0, exercise.points, str(error), seed=seed, hidden=hidden), False
     if function.kind != "function":
         return _without_function(name, function.kind, hidden, seed), True

@@ -4,7 +4,7 @@ A message on the wire is an 8-byte length, a 4-byte length of the header, the he
 tensors, one after the other. In the header a tensor is ``{"tensor": [dtype, shape]}``; everything that is not
 a plain JSON value is such a one-key dict. A tensor on the (pretend) GPU says so and arrives on the receiver's. What is
 decoded consists of exact builtin and tensor types: nothing that the other side made can answer a comparison for
-itself.
+itself. Of any other value only the name of its type is sent, for a message about it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ MAX_MESSAGE = 64 * 2**20  # bytes
 MAX_HEADER = 4 * 2**20  # of them; parsed JSON takes up to thirty times as much memory
 MAX_DEPTH = 12
 MAX_ITEMS = 100_000
+LONGEST_NAME = 100  # characters
 
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -35,6 +37,16 @@ DTYPES = {
 
 class ProtocolError(Exception):
     """The other side sent something that is not a message, or too much of it, or went away."""
+
+
+class Foreign:
+    """Stands for a value of a type that is not sent; its class has that type's name, and nothing else of it."""
+
+
+@lru_cache(maxsize=100)
+def foreign(name: str) -> Foreign:
+    """The one that stands for all values of a type."""
+    return type(name if name.isidentifier() else "value", (Foreign,), {})()
 
 
 def _no_constant(name: str) -> None:
@@ -53,7 +65,7 @@ def encode(value: Any) -> bytes:
     """A message for None, bools, numbers, strings, lists, tuples, dicts with string keys, tensors and generators.
 
     Raises:
-        ProtocolError: the value holds something else, is nested too deeply, or is too large.
+        ProtocolError: the value holds a tensor or number that cannot be sent, is nested too deeply, or is too large.
     """
     writer = _Writer()
     header = _TO_JSON.encode(writer.pack(value, 0)).encode()
@@ -79,10 +91,10 @@ class _Writer:
             raise ProtocolError(f"more than {MAX_ITEMS} values are too much to send")
         if value is None or type(value) in (bool, str):
             return value
-        if type(value) is int:
-            return _int(value)
-        if type(value) is float:
-            return value if math.isfinite(value) else {"float": repr(value)}
+        if isinstance(value, int):
+            return _int(int(value))
+        if isinstance(value, float):  # numpy's float64 is one
+            return float(value) if math.isfinite(value) else {"float": repr(float(value))}
         if isinstance(value, Tensor):
             return {"tensor": self._pack_tensor(value)}
         if isinstance(value, torch.Generator):
@@ -93,7 +105,7 @@ class _Writer:
             return [self.pack(item, depth + 1) for item in value]
         if isinstance(value, dict):
             return {"dict": [[str(key), self.pack(item, depth + 1)] for key, item in value.items()]}
-        raise ProtocolError(f"a value of type {type(value).__name__} cannot be sent")
+        return {"foreign": type(value).__name__[:LONGEST_NAME]}
 
     def _pack_tensor(self, tensor: Tensor) -> list[Any]:
         name = str(tensor.dtype).removeprefix("torch.")
@@ -184,6 +196,8 @@ class _Reader:
             return tuple(self.unpack(item, depth + 1) for item in content)
         if kind == "dict":
             return {_str(key): self.unpack(item, depth + 1) for key, item in content}
+        if kind == "foreign":
+            return foreign(_str(content)[:LONGEST_NAME])
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
         raise ProtocolError(f"unknown kind {kind!r:.40}")

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checking.answer import ProcessEnded
+from ..checking.answer import NoAnswer
 from ..checking.tensors import tensors_in
 from ..exercises import Exercise
 from .channel import Channel
 from .protocol import ProtocolError
 from .text import plain
+from .withheld import OPERATORS
 
 SECONDS = 60.0  # for one message; the checker's own time limit for a case is shorter
 PRINTED = 20_000  # characters
@@ -63,9 +64,10 @@ class RemoteFunction:
         )
         print(plain(reply.get("printed"), PRINTED), end="")
         if called := " ".join(plain(reply.get("called"), 200).split()):
-            if self._forbidden is not None and not any(fnmatchcase(called, f) for f in self._forbidden):
+            if self._forbidden is None or any(fnmatchcase(called, f) for f in self._forbidden):
+                self.found = self.found or called
+            elif called.startswith(OPERATORS):
                 raise Withheld(called)
-            self.found = self.found or called
         if reply.get("error") is not None:
             raise _exception(reply["error"])
         _write_back(arguments, reply.get("after"))
@@ -114,13 +116,15 @@ class RemoteFunction:
             if type(reply) is not dict:
                 raise ProtocolError("an answer that is none")
         except ProtocolError as error:
-            self._lost = ProcessEnded(f"{error}: did it exit, or run out of memory?")
+            self._lost = NoAnswer(f"{error}: did it exit, or run out of memory?")
             raise self._lost from None
         except (
             BaseException
         ) as interruption:  # the checker's time limit: the two are out of step from here on
             self._lost = interruption
             raise
+        if "unsendable" in reply:
+            raise NoAnswer(plain(reply["unsendable"], 1000))
         return reply
 
     @property
@@ -148,17 +152,17 @@ class _Attach(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         gradients = ctx.remote.vjp([cotangent.contiguous() for cotangent in cotangents])
         if len(gradients) != len(ctx.shapes):
-            raise ProcessEnded("the process answered with the wrong number of gradients")
+            raise NoAnswer("the process answered with the wrong number of gradients")
         for gradient, shape in zip(gradients, ctx.shapes, strict=True):
             if gradient is not None and (not isinstance(gradient, Tensor) or gradient.shape != shape):
-                raise ProcessEnded("the process answered with a gradient of the wrong shape")
+                raise NoAnswer("the process answered with a gradient of the wrong shape")
         return (None, None, *[None] * ctx.count, *gradients)
 
 
 def _exception(described: Any) -> BaseException:
     """An error like the one over there. ``where`` is the learner's line."""
     if type(described) is not dict:
-        return ProcessEnded("the process answered with something that is not an error")
+        return NoAnswer("the process answered with something that is not an error")
     name, message = plain(described.get("type"), 100), plain(described.get("message"), 1000)
     known = getattr(builtins, name, None)
     error: BaseException

@@ -35,6 +35,7 @@ from .withheld import NotHere, withhold
 PRINTED = 20_000  # characters kept of what a cell prints
 WITHHELD_PACKAGES = ("torchvision", "pycocotools")  # of those a learner has
 FOREVER = 10**6  # seconds: the grader's deadlines count, not ours
+_RUNS_ITS_CELL = re.compile(r"\A(?:\s*%%(?:time|capture|prun)\b[^\n]*\n)+")  # and keeps what the cell defines
 
 
 def serve(connection: socket.socket) -> None:
@@ -51,7 +52,7 @@ def serve(connection: socket.socket) -> None:
         try:
             message = encode(reply)
         except BaseException as error:  # a value that cannot be sent is the learner's mistake, not the end
-            message = encode({"error": {**_described(error), "type": "TypeError"}, "printed": ""})
+            message = encode({"unsendable": _described(error)["message"]})
         channel.send_bytes(message)
 
 
@@ -173,6 +174,8 @@ class _Student:
                 leaves = list(tensors_in(value))
             except BaseException as raised:
                 error, value = _described(raised), None
+                if _is_withheld(raised) and not self._called:
+                    self._called.append(_missing_name(raised))
         self._last = (
             [leaf for leaf in leaves if leaf.requires_grad],
             [arguments[position] for position in gradient_of],
@@ -220,11 +223,18 @@ class _NoMagic:
         return lambda *arguments, **options: None
 
 
-def _is_withheld(error: Exception) -> bool:
+def _is_withheld(error: BaseException) -> bool:
     """Whether something was missing that is there when the learner runs the notebook."""
+    return isinstance(error, NotHere) or _missing_name(error).partition(".")[0] in WITHHELD_PACKAGES
+
+
+def _missing_name(error: BaseException) -> str:
+    """What an import, or a look into a package that is empty here, did not find."""
     if isinstance(error, ModuleNotFoundError):
-        return (error.name or "").partition(".")[0] in WITHHELD_PACKAGES
-    return isinstance(error, NotHere)
+        return error.name or ""
+    if isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
+        return f"{error.obj.__name__}.{error.name}"
+    return ""
 
 
 def _after(statements: list[ast.stmt], line: int) -> list[ast.stmt]:
@@ -244,7 +254,11 @@ def _line_of(error: Exception, label: str) -> int:
 
 
 def _plain_python(source: str) -> str:
-    """The cell with %magics and !commands, with which it is no Python, turned into calls that do nothing."""
+    """The cell with %magics and !commands, with which it is no Python, turned into calls that do nothing.
+
+    What stands below ``%%time`` and its like is run as it is in a notebook.
+    """
+    source = _RUNS_ITS_CELL.sub("", source)
     with contextlib.suppress(SyntaxError, ValueError):
         ast.parse(source)
         return re.sub(r"\A(\s*\n)+", "", source)  # IPython counts lines without these, too

@@ -26,6 +26,9 @@ _KEYS = (
 _IN_PYTHON = ("torch._decomp.decompositions", "torch._refs", "torch._refs.nn.functional")
 
 
+OPERATORS = "torch.ops.aten."  # before their names in Python
+
+
 class NotHere(RuntimeError):
     """A withheld operator was called."""
 
@@ -61,7 +64,7 @@ def withhold(operators: Iterable[str]) -> list[str]:
 
 def shown(operator: str) -> str:
     """The name of an operator in Python, without its overload."""
-    return f"torch.ops.aten.{_name(operator)}"
+    return OPERATORS + _name(operator)
 
 
 def _name(operator: str) -> str:

@@ -55,7 +55,9 @@ def one_line(text: str) -> str:
 
 def _why(result: Result) -> str:
     """In a few words, what is wrong."""
-    return result.misconception or _WORDS.get(result.status) or result.case or result.status
+    if result.status == "incorrect" and not result.misconception:
+        return f"wrong with {result.case}" if result.case else "wrong"
+    return result.misconception or _WORDS.get(result.status, result.status)
 
 
 def _cell(result: Result | None, wide: bool) -> Text:

@@ -61,7 +61,7 @@ def _row(marks: Any, result: Result) -> str:
 
 def _found(result: Result) -> str:
     """One line about a result; a learner's own text in it is escaped by the caller."""
-    said = result.reason or result.message
+    said = result.reason or ("" if result.status == "not_attempted" else result.message)
     line = " ".join(said.splitlines()[:1])[:300]
     if result.misconception:
         return f"behaves like “{result.misconception}”. {line}"

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from autograder.checking import device as devices
 from autograder.isolation import protocol
 from autograder.isolation.channel import Channel, Late
-from autograder.isolation.protocol import DTYPES, ProtocolError, decode, encode
+from autograder.isolation.protocol import DTYPES, Foreign, ProtocolError, decode, encode
 
 plain = st.recursive(
     st.none()
@@ -101,13 +102,27 @@ def test_a_generator_arrives_at_its_seed():
 @pytest.mark.parametrize(
     "value",
     [
-        object(), 2**63, {1, 2}, b"bytes", 1j, torch.ones(1).to(torch.complex64), torch.ones(2).to_sparse(),
+        2**63, torch.ones(1).to(torch.complex64), torch.ones(2).to_sparse(),
         torch.zeros(1).expand(10**12), [torch.zeros(1).expand(2**22)] * 5, [0] * 200_000, "x" * 5_000_000,
     ],
 )  # fmt: skip
 def test_what_cannot_be_sent_is_refused_before_it_costs_memory(value):
     with pytest.raises(ProtocolError):
         encode(value)
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j, np.ones(3), np.float32(1)])
+def test_of_a_value_of_another_type_only_the_name_of_the_type_is_sent(value):
+    first, again = decode(encode([value, (value, 1)])[8:])
+    assert isinstance(first, Foreign)
+    assert type(first).__name__ == type(value).__name__
+    assert again == (first, 1)
+
+
+@pytest.mark.parametrize("name", ["no name", "x" * 10_000, "a\x00b", "<script>", ""])
+def test_the_name_of_a_type_is_not_believed(name):
+    value = decode(message({"foreign": name}))
+    assert type(value).__name__ in ("value", "x" * 100)
 
 
 def test_a_value_within_itself_is_refused():

@@ -51,13 +51,52 @@ def test_the_solved_notebook_gets_all_points_and_runs_without_an_error(graders, 
         ("import os\ndef detect(*a):\n    os._exit(1)", "crashed"),
         ("import os\nos._exit(1)", "crashed"),
         ("while True: pass", "timed_out"),
-        ("def detect(:", "not_attempted"),
+        ("def detect(:", "crashed"),
         ("def detect(*a):\n    raise NotImplementedError('write me')", "not_attempted"),
     ],
 )
 def test_a_fault_costs_its_own_exercise_only(graders, variant, answer, status):
     results = execute(variant(detect=answer), graders, 7, Limits(cell=4))
     assert lost(results) == {"detect": status}
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%%capture printed", "\n%%capture\n%%time", "%%prun -q"])
+def test_what_a_cell_below_a_magic_defines_counts(graders, variant, magic):
+    notebook = variant()
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "smooth_l1":
+            cell.source = f"{magic}\n{cell.source}"
+    assert lost(execute(notebook, graders, 7)) == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "import torchvision\ndef detect(*a):\n    return torchvision.ops.nms(*a)",
+        "def detect(*a):\n    from torchvision.ops import nms\n    return nms(*a)",
+    ],
+)
+def test_calling_torchvision_is_delegation_here_too(graders, variant, answer):
+    results = execute(variant(detect=answer), graders, 7)
+    assert lost(results) == {"detect": "delegated"}
+    assert "`torchvision.ops" in results[-1].message
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("pred.detach().numpy()", "must be a tensor of shape"),
+        ("pred.detach().numpy()", "yours is a ndarray"),
+        ("{1, 2}", "yours is a set"),
+        ("pred.to(torch.complex64)", "no answer came from your function: a tensor of dtype complex64"),
+    ],
+)
+def test_a_value_of_another_type_is_told_as_the_notebook_tells_it(graders, variant, value, words):
+    results = execute(
+        variant(smooth_l1=f"def smooth_l1(pred, target, beta=1.0):\n    return {value}"), graders, 7
+    )
+    told = next(result for result in results if result.exercise == "smooth_l1")
+    assert words in told.message
 
 
 def test_the_rest_is_graded_after_a_process_has_ended(graders, variant):

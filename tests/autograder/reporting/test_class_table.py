@@ -47,6 +47,21 @@ def test_narrow_table_and_its_remarks():
     ]
 
 
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Result("nms", 0.0, 6.0, "not_attempted"), "not attempted"),
+        (Result("nms", 0.0, 6.0, "crashed", case="ordinary boxes"), "crashed"),
+        (Result("nms", 2.0, 6.0, "incorrect", case="ties"), "wrong with ties"),
+        (Result("nms", 2.0, 6.0, "incorrect"), "wrong"),
+        (Result("nms", 2.0, 6.0, "incorrect", misconception="ties swapped", case="ties"), "ties swapped"),
+        (Result("nms", 0.0, 6.0, "timed_out", case="ties"), "timed out"),
+    ],
+)
+def test_what_went_wrong_in_a_few_words(result, words):
+    assert remarks([Report("ben", (result,))], wide=False) == [f"ben: nms: {words}"]
+
+
 def test_wide_table_needs_fewer_remarks():
     assert remarks(REPORTS) == ["ben: repaired: nms: moved", "pam: lab.ipynb is empty"]
 

@@ -130,7 +130,7 @@ class E:
 def smooth_l1(*a):
     return E()
 """,
-        says="cannot be sent",
+        says="real number, not E",
     ),
     Attack(
         "numbers and lists that lie",
