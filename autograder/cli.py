@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json as jsonlib
 import sys
 from pathlib import Path
@@ -14,7 +15,6 @@ from rich.console import Console
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
-    help="Release labs, check the checks, grade a class.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,6 +28,14 @@ def _console() -> Console:
     """The terminal; wide enough for a class table where the output goes to a file."""
     console = Console()
     return console if console.is_terminal else Console(width=140)
+
+
+@app.callback()
+def _any_terminal() -> None:
+    """Release labs, check the checks, grade a class."""
+    for stream in (sys.stdout, sys.stderr):  # one that knows no ✓ gets a question mark for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fail(message: str, code: int = 1) -> typer.Exit:
@@ -49,15 +57,15 @@ def release(
     from autograder.notebooks.release import release as make
 
     root = root.resolve()
-    if check:
-        if found := freshness.stale(root) + leaks.leaks(root):
-            raise _fail("\n".join(found) + "\nrun `autograder release` and commit what it writes")
-        typer.echo("labs/ is what the masters make, and nothing leaks")
-        return
     try:
+        if check:
+            if found := freshness.stale(root) + leaks.leaks(root):
+                raise _fail("\n".join(found) + "\nrun `autograder release` and commit what it writes")
+            typer.echo("labs/ is what the masters make, and nothing leaks")
+            return
         for path in make(root, labs, record):
             typer.echo(f"wrote {path.relative_to(root)}")
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         raise _fail(str(error)) from None
 
 
@@ -70,7 +78,13 @@ def selftest(
     from dataclasses import asdict
 
     from autograder.checking.selftest import run_selftest
+    from autograder.exercises import UnknownExercise, load
 
+    try:
+        for name in exercises or ():
+            load(name)
+    except UnknownExercise as error:
+        raise _fail(str(error)) from None
     results, console = [], _console()
     for result in run_selftest(exercises):
         results.append(result)
@@ -119,9 +133,10 @@ def grade(
     (the message says why); 130 stopped by Ctrl-C or SIGTERM, to be resumed.
     """
     from autograder.grading.batch import Options, Stopped
-    from autograder.grading.selection import select
+    from autograder.grading.gradebook import totals
+    from autograder.grading.selection import misplaced, select
     from autograder.reporting.document import as_document
-    from autograder.reporting.progress import grade_with_progress, show
+    from autograder.reporting.progress import grade_with_progress, show, warn
 
     if (lab is None) is not all_labs:
         raise _fail("say which lab: autograder grade LAB, or autograder grade --all", 2)
@@ -129,12 +144,14 @@ def grade(
         raise _fail("--resume goes on with the stopped run as it was: leave out --force and --student", 2)
     root, console = root.resolve(), Console(stderr=True) if json else _console()
     options = Options(jobs, force, resume, unsafe, scheduler, gpu, wait)
-    reports = {}
+    reports, counted = {}, {}
     try:
+        warn(misplaced(root), console)
         for name, students in select(root, lab, student or ()).items():
             reports[name] = grade_with_progress(root, name, console, students, options)
+            counted[name] = totals(root, name)
             if not json:
-                show(reports[name], console, name)
+                show(reports[name], console, name, counted[name])
     except Stopped as stop:
         what = "--all" if all_labs else lab
         typer.secho(f"{stop}; go on with: autograder grade {what} --resume", err=True, fg="yellow")
@@ -142,7 +159,7 @@ def grade(
     except (RuntimeError, ValueError) as error:
         raise _fail(str(error), 2) from None
     if json:
-        typer.echo(jsonlib.dumps(as_document(reports), indent=1))
+        typer.echo(jsonlib.dumps(as_document(reports, counted), indent=1))
     raise typer.Exit(any(not report.results for found in reports.values() for report in found))
 
 
@@ -163,11 +180,11 @@ def originality(
 
     try:
         pairs = compare_class(root.resolve(), lab, least)
-    except ValueError as error:
+        if csv is not None:
+            with csv.open("w", newline="", encoding="utf-8") as file:
+                write_csv(pairs, file)
+    except (ValueError, OSError) as error:
         raise _fail(str(error)) from None
-    if csv is not None:
-        with csv.open("w", newline="", encoding="utf-8") as file:
-            write_csv(pairs, file)
     if json:
         typer.echo(jsonlib.dumps([asdict(pair) for pair in pairs], indent=1))
     elif pairs:
@@ -179,7 +196,9 @@ def originality(
 @app.command()
 def demo(
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = 2,
-    step: Annotated[list[int] | None, typer.Option(help="Only this step (may be repeated).")] = None,
+    step: Annotated[
+        list[int] | None, typer.Option(min=1, max=3, help="Only this step (may be repeated).")
+    ] = None,
     root: Root = HERE,
 ) -> None:
     """Run everything once: generate the data, execute the solved lab 5, grade a sample class."""

@@ -12,7 +12,7 @@ import nbformat
 from rich.console import Console
 
 from autograder.grading.batch import Options
-from autograder.grading.gradebook import scores
+from autograder.grading.gradebook import scores, totals
 from autograder.grading.submission import Report
 from autograder.isolation import jail
 from autograder.notebooks.pairing import pair
@@ -114,7 +114,7 @@ def _class(root: Path, build: Path, console: Console, jobs: int) -> list[str]:
         os.environ.pop("AUTOGRADER_SEED")
         if before is not None:
             os.environ["AUTOGRADER_SEED"] = before
-    show(reports, console, "Lab 5: the class")
+    show(reports, console, "Lab 5: the class", totals(course, LAB))
     where = _short(course, root)
     jupyter = Path(sys.executable).with_name("jupyter")
     console.print(f"\nIn the browser: cd {where} && {jupyter} lab", highlight=False)

@@ -115,6 +115,7 @@ class _Run:
         earlier = Journal.resume(path)
         if options.resume and earlier is not None:
             self._journal = earlier
+            on_note(_left_out(set(students_of(root, lab)) - set(earlier.plan.students)))
             self._writer = LabWriter(root, lab, earlier.plan.run)
         else:
             if earlier is not None:
@@ -133,6 +134,8 @@ class _Run:
 
     def _is_recorded(self, student: str) -> bool:
         """Whether this run has nothing more to do for a student."""
+        if student not in self._writer.entered:  # it was another gradebook, or is taken out of it
+            return False
         graded = self._course.path("autograded", student, self._lab)
         return is_graded(self._submitted(student), graded, self._plan.run if self._plan.force else None)
 
@@ -243,11 +246,21 @@ def _about(earlier: Journal | None, resume: bool) -> str:
     """What to say of the run before, which is not gone on with."""
     if resume:
         return "no earlier run was stopped: grading what is not graded"
-    if earlier is not None and earlier.entries:
+    if earlier is not None:
         came = f"{len(earlier.entries)} of {len(earlier.plan.students)}"
         return f"an earlier run stopped after {came} (--resume goes on with it); this is a new one"
     return ""
 
 
+def _left_out(students: set[str]) -> str:
+    """What to say of those who are not part of the run that is gone on with."""
+    if not students:
+        return ""
+    more = f" and {len(students) - 3} more" if len(students) > 3 else ""
+    return f"not part of the run that was stopped: {', '.join(sorted(students)[:3])}{more}"
+
+
 def _line(error: Exception) -> str:
-    return (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    """An error in one line; a ValueError is one of ours, which says all in its message."""
+    name = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    return (f"{name}{error}".splitlines() or [""])[0]

@@ -12,9 +12,15 @@ def stage_of(folder: Path) -> Path:
 
 
 def staging(folder: Path) -> Path:
-    """`stage_of` the folder, empty, to be filled and then published."""
-    tidy(folder)
+    """`stage_of` the folder, empty, to be filled and then published.
+
+    Raises:
+        OSError: what a killed program left there cannot be removed, or nothing can be written.
+    """
     stage = stage_of(folder)
+    if stage.exists():
+        shutil.rmtree(stage)
+    tidy(folder)
     stage.mkdir(parents=True)
     return stage
 

@@ -39,8 +39,14 @@ def release(root: Path, labs: Sequence[str] | None = None, record: bool = True) 
 
     Returns:
         the notebooks in labs/ that were written.
+
+    Raises:
+        ValueError: there is no such lab, or its master is wrong.
+        RuntimeError: nbgrader refused, or its gradebook cannot be written.
+        OSError: a folder cannot be written.
     """
     from autograder.grading.gradebook import open_course
+    from autograder.grading.publish import publish, staging
 
     db_url = open_course(root).coursedir.db_url if record else None
     written = []
@@ -53,7 +59,8 @@ def release(root: Path, labs: Sequence[str] | None = None, record: bool = True) 
             build(root, lab, Path(folder), db_url)
             for notebook in sorted((Path(folder) / "solutions" / lab).glob("*.ipynb")):
                 shutil.copyfile(notebook, root / "solutions" / lab / notebook.name)
-            shutil.rmtree(root / "labs" / lab, ignore_errors=True)
-            shutil.copytree(Path(folder) / "labs" / lab, root / "labs" / lab)
+            stage = staging(root / "labs" / lab)
+            shutil.copytree(Path(folder) / "labs" / lab, stage, dirs_exist_ok=True)
+            publish(stage, root / "labs" / lab)
         written += sorted((root / "labs" / lab).glob("*.ipynb"))
     return written

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from autograder.exercises import UnknownExercise, load
 from autograder.grading.gradebook import open_course
+from autograder.grading.selection import require_lab
 from autograder.isolation.text import plain
 from autograder.notebooks.cells import grade_id, is_solution
 
@@ -25,8 +26,9 @@ def compare_class(root: Path, lab: str, least_similarity: float = 0.6) -> list[A
     """The pairs of a lab's graded answers that are alike, by exercise.
 
     Raises:
-        ValueError: nothing of the lab is graded yet, or ``root`` is no course.
+        ValueError: nothing of the lab is graded yet, there is no such lab, or ``root`` is no course.
     """
+    require_lab(root, lab)
     course = open_course(root, lab)
     graded = sorted(course.path("autograded", "*", lab).parents[1].glob(f"*/{lab}"))
     if not graded:

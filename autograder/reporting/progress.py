@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from autograder.grading.batch import DEFAULT, Options, grade
 from autograder.grading.submission import Report
 
 from .class_table import class_table, one_line, remarks
+
+WARNINGS = 10  # lines at most
 
 
 def grade_with_progress(
@@ -90,9 +92,17 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def show(reports: list[Report], console: Console, title: str) -> None:
-    """The class table and the remarks below it."""
+def warn(lines: Sequence[str], console: Console) -> None:
+    """What the instructor should look at before anything is graded."""
+    for line in lines[:WARNINGS]:
+        console.print(one_line(line), style="yellow", highlight=False, markup=False)
+    if len(lines) > WARNINGS:
+        console.print(f"and {len(lines) - WARNINGS} more like that", style="yellow", highlight=False)
+
+
+def show(reports: list[Report], console: Console, title: str, totals: Mapping[str, float]) -> None:
+    """The class table and the remarks below it. ``totals`` are the gradebook's, by student."""
     wide = console.width >= 118
     console.print(class_table(reports, title, wide))
-    for line in remarks(reports, wide):
+    for line in remarks(reports, wide, totals):
         console.print(f"  {line}", highlight=False, markup=False)

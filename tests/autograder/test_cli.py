@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.grading.selection import select
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,51 @@ def test_an_unknown_student_is_named(course):
     done = run("grade", "01_tiny", "--student", "zoe", "--student", "ada", "--root", course)
     assert done.exit_code == 2
     assert "no submission of 01_tiny by zoe" in done.output
+
+
+@pytest.mark.parametrize("typed", ["ada/", "submitted/ada"])
+def test_a_student_may_be_typed_as_a_folder(course, typed):
+    (course / "submitted" / "ada" / "01_tiny").mkdir(parents=True)
+    assert select(course, "01_tiny", [typed]) == {"01_tiny": ["ada"]}
+
+
+def test_a_misspelt_student(course):
+    (course / "submitted" / "alice_right" / "01_tiny").mkdir(parents=True)
+    done = run("grade", "01_tiny", "--student", "alice_rihgt", "--root", course)
+    assert "by alice_rihgt: did you mean alice_right?" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("selftest", "smooth_l2"), "did you mean smooth_l1?"),
+        (("originality", "01_tyni"), "did you mean 01_tiny?"),
+        (("originality", "01_tiny"), "nothing of 01_tiny is graded yet"),
+        (("demo", "--step", "9"), "less than or equal to 3"),
+    ],
+)
+def test_a_slip_is_one_message(course, arguments, said):
+    done = run(*arguments, *(("--root", course) if arguments[0] == "originality" else ()))
+    assert done.exit_code != 0
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_a_configuration_that_fails(course):
+    (course / "nbgrader_config.py").write_text("c = get_config(\n")
+    done = run("grade", "01_tiny", "--root", course)
+    assert done.exit_code == 2
+    assert "nbgrader_config.py fails: SyntaxError" in done.output
+
+
+def test_release_check_of_a_wrong_master(course):
+    master = course / "solutions" / "01_tiny" / "tiny.py"
+    master.write_text(master.read_text().replace("### END SOLUTION", ""))
+    done = run("release", "--check", "--root", course)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    assert "No end solution" in done.output
 
 
 def test_a_course_without_a_release(tmp_path):

@@ -8,7 +8,7 @@ from .feedback import FEEDBACK
 from .harmless import PAGE_FILTERS
 from .pages import PageExporter
 from .preprocessors import AUTOGRADE, GENERATE_ASSIGNMENT, SANITIZE, ExecuteSubmission, Repair
-from .scores import scores
+from .scores import entered, scores, totals
 from .submissions import LabWriter, take_other_names
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "PageExporter",
     "Repair",
     "SubmissionExporter",
+    "entered",
     "generate_assignment",
     "open_course",
     "scores",
     "take_other_names",
+    "totals",
 ]

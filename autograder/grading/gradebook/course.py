@@ -27,14 +27,17 @@ def open_course(root: Path, lab: str = "", student: str = "*", db_url: str | Non
     """The course in ``root``, narrowed to a lab and a student.
 
     Raises:
-        ValueError: when the folder has no nbgrader_config.py.
+        ValueError: when the folder has no nbgrader_config.py, or that fails.
     """
     root = root.resolve()
     if not (root / "nbgrader_config.py").is_file():
         raise ValueError(
             f"{root} is not a course: it has no nbgrader_config.py; go to the folder that has it"
         )
-    config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    try:
+        config = PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config()
+    except Exception as error:  # it is a program, an instructor's
+        raise ValueError(f"{root}/nbgrader_config.py fails: {type(error).__name__}: {error}") from error
     if db_url:
         config.CourseDirectory.db_url = db_url
     coursedir = CourseDirectory(config=config)

@@ -31,7 +31,7 @@ class Harmless(NbGraderPreprocessor):
         student = resources["nbgrader"]["student"]
         if not re.fullmatch(r"[\w.@+ -]{1,100}", student):
             raise ValueError(
-                f"submitted/{plain(student, 100)}: rename the folder, letters and digits are enough"
+                f"submitted/{plain(student, 100)}: rename the folder: letters, digits, spaces and . _ @ + - will do"
             )
         make_harmless(nb)
         keep_pictures(path_in("autograded", self, resources))

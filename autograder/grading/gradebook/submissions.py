@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from .course import Course, open_course
 from .feedback import FeedbackWriter
 from .preprocessors import RECORD, ExecuteSubmission, files_of, mark_unreadable, submission_seed
 from .quiet import quiet
+from .scores import entered
 
 
 @dataclass
@@ -84,8 +85,7 @@ class LabWriter(Autograde):
         self.lab, self._run, self._root = lab, run, root
         self._released = [path.name for path in released_notebooks(self.course, lab)]
         try:
-            with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
-                gradebook.find_assignment(lab)
+            self.entered = entered(root, lab)
         except MissingEntry:
             raise ValueError(
                 f"the gradebook does not know {lab}: run `autograder release {lab}` in this folder"
@@ -110,12 +110,14 @@ class LabWriter(Autograde):
         if not submitted.is_dir():
             raise ValueError(f"there is no folder {submitted}")
         digest, found = digest_of(submitted), {}
+        complaints = self._handed_in(submitted)[1]
         with quiet() as said:
             try:
                 for name in self._released:
                     resources = self.init_single_notebook_resources(str(submitted / name))
                     notebook, resources = self._sanitiser.sanitised(str(submitted / name), resources)
                     notebook.metadata[NOTE].update(submission=digest, run=self._run)
+                    notebook.metadata[NOTE]["repairs"] += complaints
                     unreadable, files = mark_unreadable(notebook), files_of(self._sanitiser, resources)
                     seed = submission_seed(notebook, self._root)
                     notebook.metadata[NOTE]["seed"] = seed
@@ -161,14 +163,19 @@ class LabWriter(Autograde):
 
     def _enter(self, student: str, submitted: Path) -> None:
         """The gradebook's rows for a submission, as nbgrader makes them (its own way copies what links point to)."""
-        timestamp = None
-        with suppress(OSError, ValueError, AttributeError):  # a timestamp.txt that is none
-            timestamp = self.coursedir.get_existing_timestamp(str(submitted))
+        timestamp, _ = self._handed_in(submitted)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             if self.create_student:
                 gradebook.update_or_create_student(student)
             given = {"timestamp": timestamp} if timestamp else {}
             gradebook.update_or_create_submission(self.lab, student, **given)
+
+    def _handed_in(self, submitted: Path) -> tuple[datetime | None, list[str]]:
+        """When, as timestamp.txt says, and what is to be said of that."""
+        try:
+            return self.coursedir.get_existing_timestamp(str(submitted)), []
+        except (OSError, ValueError, AttributeError):  # the last is nbgrader's way to say that it is no date
+            return None, ["timestamp.txt holds no date: taken as handed in on time"]
 
     def complete(self, student: str) -> None:
         """Write the feedback of a graded submission if there is none; remove what a killed run left beside it.

@@ -153,7 +153,7 @@ def test_a_student_without_a_notebook_does_not_stop_the_class(graded):
     shutil.rmtree(root / "submitted" / "empty")
     shutil.rmtree(root / "autograded" / "empty")
     (report,) = grade(root, LAB, ["nobody"])
-    assert report.problem.startswith("could not be graded: ValueError: there is no folder")
+    assert report.problem.startswith("could not be graded: there is no folder")
     assert report.results == ()
 
 

@@ -38,6 +38,7 @@ def test_wide_table():
 def test_narrow_table_and_its_remarks():
     text = shown(wide=False, width=70)
     assert "ties" not in text
+    assert "1 nms, 2 detect" in text
     assert max(map(len, text.splitlines())) <= 70
     assert remarks(REPORTS, wide=False) == [
         "ben: nms: ties swapped",
@@ -52,7 +53,7 @@ def test_narrow_table_and_its_remarks():
     [
         (Result("nms", 0.0, 6.0, "not_attempted"), "not attempted"),
         (Result("nms", 0.0, 6.0, "crashed", case="ordinary boxes"), "crashed"),
-        (Result("nms", 2.0, 6.0, "incorrect", case="ties"), "wrong with ties"),
+        (Result("nms", 2.0, 6.0, "incorrect", case="ties"), "wrong: ties"),
         (Result("nms", 2.0, 6.0, "incorrect"), "wrong"),
         (Result("nms", 2.0, 6.0, "incorrect", misconception="ties swapped", case="ties"), "ties swapped"),
         (Result("nms", 0.0, 6.0, "timed_out", case="ties"), "timed out"),
