@@ -32,8 +32,8 @@ class Answer:
     ``value`` holds CPU tensors; ``gradients`` one tensor or None for each position in ``case.gradient_of``;
     ``error`` is what was raised, ``where`` the learner's line that raised it; ``modified`` the position of an
     argument that was changed in place; ``off_device`` tells that the value was left on another device;
-    ``unrepeatable`` that two equally seeded generators drew differently; ``ignores_seed`` that another seed drew
-    the same.
+    ``draws`` that a generator it was given was drawn from; ``unrepeatable`` that two equally seeded generators drew
+    differently; ``ignores_seed`` that one which decides was not drawn from, or another seed drew the same.
     """
 
     value: Any = None
@@ -43,6 +43,7 @@ class Answer:
     printed: str = ""
     modified: int | None = None
     off_device: bool = False
+    draws: bool = False
     unrepeatable: bool = False
     ignores_seed: bool = False
 
@@ -68,7 +69,8 @@ def answer(function: Callable[..., Any], case: Case, *, seconds: float, on_devic
         return Answer(first.value, first.gradients, printed=first.printed, unrepeatable=True)
     if any(seed.decides for seed in seeds):
         other = _call(function, _reseeded(case), seconds, on_device)
-        return replace(first, ignores_seed=same_values(first.value, other.value, (0.0, 0.0)))
+        same = same_values(first.value, other.value, (0.0, 0.0))
+        return replace(first, ignores_seed=same or not first.draws)
     return first
 
 
@@ -97,21 +99,24 @@ def _call(function: Callable[..., Any], case: Case, seconds: float, on_device: b
             return Answer(error=error, where=_learners_line(error), printed=printed.getvalue())
         off_device = on_device and not devices.all_on_device(value)
         value, gradients = devices.to_cpu(value), tuple(devices.to_cpu(gradient) for gradient in gradients)
-        after = [devices.to_cpu(argument) for argument in arguments]
-    modified = next(
-        (
-            i
-            for i, (old, new) in enumerate(zip(case.arguments, after, strict=True))
-            if not unchanged(old, new)
-        ),
-        None,
-    )
-    return Answer(value, gradients, printed=printed.getvalue(), modified=modified, off_device=off_device)
+        # a function that lives in another process changes arguments there
+        changed = getattr(function, "changed", None) or [
+            not unchanged(_copy(old), devices.to_cpu(new))
+            for old, new in zip(case.arguments, arguments, strict=True)
+        ]
+    seeded = [isinstance(argument, Seeded) for argument in case.arguments]
+    modified = next((i for i, it_is in enumerate(changed) if it_is and not seeded[i]), None)
+    draws = any(it_is and seeded[i] for i, it_is in enumerate(changed))
+    return Answer(value, gradients, None, "", printed.getvalue(), modified, off_device, draws=draws)
+
+
+def _copy(argument: Any) -> Any:
+    return torch.Generator().manual_seed(argument.seed) if isinstance(argument, Seeded) else argument
 
 
 def _fresh(argument: Any, on_device: bool) -> Any:
     if isinstance(argument, Seeded):
-        return torch.Generator().manual_seed(argument.seed)
+        return _copy(argument)
     if isinstance(argument, Tensor):
         # clone() keeps the strides of a dense tensor, so a transposed argument stays transposed
         copy = argument.detach().clone()

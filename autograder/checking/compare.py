@@ -169,7 +169,7 @@ def _compare_device(answer: Answer) -> Mismatch | None:
 def _compare_seeds(answer: Answer) -> Mismatch | None:
     if answer.ignores_seed:
         return Mismatch(
-            "two generators with different seeds drew the same: draw from the generator you are given "
+            "the next call would draw the same again: draw from the generator you are given "
             "(generator=generator), and seed none yourself."
         )
     return None

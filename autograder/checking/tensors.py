@@ -22,9 +22,11 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def unchanged(before: Any, after: Any) -> bool:
-    """Whether an argument is what it was before a call (NaN is still NaN). Only tensors and lists can change."""
+    """Whether an argument is what it was before a call (NaN is still NaN). The rest cannot change."""
     if isinstance(before, Tensor):
         return isinstance(after, Tensor) and _equal(before, after)
+    if isinstance(before, torch.Generator):
+        return torch.equal(before.get_state(), after.get_state())
     if isinstance(before, list):
         return isinstance(after, list) and len(before) == len(after) and all(map(unchanged, before, after))
     return True

@@ -161,8 +161,9 @@ def _difference(case: Case, result: Detections, expected: Detections) -> str:
             return f"detection {i} is missing{count}.\nexpected  {_words(case, *right)}"
         if right is None:
             return f"detection {i} is one too many{count}.\nyours     {_words(case, *mine)}"
-        numbers = zip([*mine[0], *mine[1:]], [*right[0], *right[1:]], strict=True)
-        if not all(math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-3) for a, b in numbers):
+        sides = zip(mine[0], right[0], strict=True)
+        same_box = all(math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-3) for a, b in sides)
+        if not (same_box and math.isclose(mine[1], right[1], rel_tol=1e-4) and mine[2] == right[2]):
             pair = f"yours     {_words(case, *mine)}\nexpected  {_words(case, *right)}"
             return f"detection {i} differs{count}.\n{pair}"
     return ""

@@ -141,8 +141,11 @@ def _counts(case: Case, drawn: list[int]) -> str:
         )
     groups = (("positives", positives, drawn[:count]), ("background RoIs", background, drawn[count:]))
     for name, pool, part in groups:
-        if math.comb(len(pool), len(part)) > 10**6 and set(part) == set(pool[: len(part)]):
-            return f"the {name} drawn are simply the first {len(part)} of {len(pool)}: draw by chance."
+        if math.comb(len(pool), len(part)) <= 10**6:
+            continue
+        for end, simply in (("first", pool[: len(part)]), ("last", pool[-len(part) :])):
+            if set(part) == set(simply):
+                return f"the {name} drawn are simply the {end} {len(part)} of {len(pool)}: draw by chance."
     return ""
 
 

@@ -32,6 +32,13 @@ def _ordinary(generator: torch.Generator) -> Iterator[Case]:
     yield Case(_pair(generator, (2, 5), 1.0), "2 x 5 numbers and beta left at its default of 1")
 
 
+def _near_the_border(generator: torch.Generator) -> Iterator[Case]:
+    for beta in (1.0, 0.3):
+        target = torch.randn(2, 4, generator=generator)
+        share = torch.tensor([[0.9, -0.95, 0.99, -0.97], [1.1, -1.05, 1.01, -1.03]])
+        yield Case((target + beta * share, target, beta), f"differences just below and above beta = {beta:g}")
+
+
 def _other_betas(generator: torch.Generator) -> Iterator[Case]:
     yield Case((*_pair(generator, (3, 4), 0.25), 0.25), "beta = 0.25")
     yield Case((*_pair(generator, (3, 4), 3.0), 3.0), "beta = 3")
@@ -155,6 +162,7 @@ EXERCISE = Exercise(
         Family("other betas", _other_betas),
         Family("beta of zero", _zero_beta),
         Family("gradient", _gradient),
+        Family("near beta", _near_the_border, hidden=True),
         Family("shapes", _shapes, hidden=True),
         Family("huge differences", _huge, hidden=True),
         Family("memory layout and dtype", _memory_layout, hidden=True),

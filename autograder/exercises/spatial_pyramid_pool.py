@@ -51,6 +51,10 @@ def _negative(generator: torch.Generator) -> Iterator[Case]:
     yield Case((features * 1e30, [1, 4]), "huge negative features")
 
 
+def _gradient(generator: torch.Generator) -> Iterator[Case]:
+    yield Case((_features(generator, 2, 3, 7, 11), [1, 3]), "the gradient of features", gradient_of=(0,))
+
+
 def _memory_layout(generator: torch.Generator) -> Iterator[Case]:
     features = _features(generator, 2, 11, 3, 8).permute(0, 2, 3, 1)  # [2, 3, 8, 11], not contiguous
     yield Case((features, [3, 1]), "a feature map whose memory is not contiguous")
@@ -188,6 +192,7 @@ EXERCISE = Exercise(
         Family("batches", _batches),
         Family("order of the levels", _level_order),
         Family("small maps", _small_map),
+        Family("gradient", _gradient),
         Family("negative features", _negative, hidden=True),
         Family("memory layout and dtype", _memory_layout, hidden=True),
         Family("random maps", _random, hidden=True),

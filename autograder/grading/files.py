@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+
+from autograder.notebooks.cells import in_one_line
+from autograder.notebooks.untrusted import entries, opened
 
 Files = Mapping[str, bytes]
 NO_FILES: Files = MappingProxyType({})
@@ -24,19 +25,20 @@ def files_beside(folder: Path) -> tuple[Files, list[str]]:
         the files, and one line for each that was left out.
     """
     files: dict[str, bytes] = {}
+    folders: set[Path] = set()
     left_out = []
     room = MOST_BYTES
     for path in _below(folder):
         name = str(path.relative_to(folder))
-        shown = name.encode(errors="replace").decode()
         try:
             content = _read(path, room)
         except OSError as error:
-            left_out.append(f"{shown} was left out: {error.strerror or error}")
+            left_out.append(f"{in_one_line(name)} was left out: {error.strerror or error}")
             continue
-        if content is None or len(files) == MOST_FILES:
+        folders.update(path.relative_to(folder).parents)
+        if content is None or len(files) + len(folders) > MOST_FILES:
             left_out.append(
-                f"{shown} was left out: more than {MOST_BYTES >> 20} MB or {MOST_FILES} files are too much"
+                f"{in_one_line(name)} was left out: more than {MOST_BYTES >> 20} MB or {MOST_FILES} files are too much"
             )
             continue
         room -= len(content)
@@ -50,21 +52,21 @@ def links_below(folder: Path) -> list[str]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):  # links to folders are listed, not followed
-        links = [name for name in folders if Path(where, name).is_symlink()]
-        folders[:] = sorted(
-            name for name in set(folders) - _SKIPPED - set(links) if not name.endswith(".ipynb")
-        )
-        yield from (Path(where, name) for name in sorted([*names, *links]) if not name.endswith(".ipynb"))
+    """All but folders, notebooks and what programs leave behind."""
+    for entry in entries(folder):
+        path = Path(entry.path)
+        inside = path.relative_to(folder).parts[:-1]
+        passed_over = _SKIPPED & set(inside) or any(part.endswith(".ipynb") for part in inside)
+        if not passed_over and not path.name.endswith(".ipynb") and not entry.is_dir(follow_symlinks=False):
+            yield path
 
 
 def _read(path: Path, room: int) -> bytes | None:
     """The content of a regular file; None when there is no room for it."""
-    if path.is_symlink():
-        raise OSError("it is a link")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is no ordinary file")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise OSError("its name is not UTF-8") from None
+    with opened(path) as file:
         content = file.read(room + 1)
     return content if len(content) <= room else None

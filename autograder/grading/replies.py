@@ -36,16 +36,19 @@ def outcome_of(answer: Any, name: str) -> dict[str, Any]:
     raise ProtocolError("the checker's answer is no outcome")
 
 
-def outputs(ran: dict[str, Any]) -> list[Any]:
-    """A cell's outputs as nbformat has them; text only, so that no script of a learner's reaches a browser."""
+def outputs(ran: dict[str, Any], most: int) -> tuple[list[Any], int]:
+    """A cell's outputs as nbformat has them, and how many characters it printed; of those ``most`` are kept.
+
+    Text only, so that no script of a learner's reaches a browser.
+    """
     outputs = []
-    if printed := plain(ran.get("printed"), PRINTED):
+    if printed := plain(ran.get("printed"), most):
         outputs.append(nbformat.v4.new_output("stream", name="stdout", text=printed))
     if type(error := ran.get("error")) is dict:
         name, message = plain(error.get("type"), 200), plain(error.get("message"), ERROR)
         trace = [line for line in (plain(error.get("where"), ERROR), f"{name}: {message}") if line]
         outputs.append(nbformat.v4.new_output("error", ename=name, evalue=message, traceback=trace))
-    return outputs
+    return outputs, len(printed)
 
 
 def shown(outcome: dict[str, Any]) -> Any:

@@ -15,16 +15,25 @@ from autograder.isolation.channel import Late
 from autograder.isolation.protocol import ProtocolError
 from autograder.isolation.warm import Child, Zygote, ZygoteError
 from autograder.isolation.withheld import operators_fitting
-from autograder.notebooks.cells import exercise_name, grade_id, is_grade, is_skipped, is_solution, marks
+from autograder.notebooks.cells import (
+    exercise_name,
+    grade_id,
+    in_one_line,
+    is_grade,
+    is_skipped,
+    is_solution,
+    marks,
+)
 
 from .files import Files
 from .graders import Graders
 from .limits import Limits
 from .record import record, record_error
-from .replies import blame, outcome_of, outputs, shown
+from .replies import PRINTED, blame, outcome_of, outputs, shown
 from .result import Result, from_outcome
 
 MOST_BYTES = 2**20  # of an answer to this process, which has more to lose than the confined ones
+PRINTED_IN_ALL = 200_000  # characters of what all cells print that are kept
 PREPARE_SECONDS = 30.0  # for a new process; what is slow here is the machine
 
 
@@ -59,6 +68,7 @@ class Session:
         self._seed = seed
         self._limits = limits
         self._end = time.monotonic() + limits.submission
+        self._room = PRINTED_IN_ALL
         self._defined: list[int] = []  # cells a new process must run again
         self._culprits: dict[int, tuple[str, str]] = {}  # cell -> status and reason
         self._all_answers = _answers_in_torch(notebook)
@@ -91,7 +101,8 @@ class Session:
             record_error(cell, status, reason)
             return
         self._defined.append(index)
-        cell.outputs = outputs(ran)
+        cell.outputs, printed = outputs(ran, min(PRINTED, self._room))
+        self._room = max(self._room - printed, 0)
 
     def _grade(self, index: int) -> Result:
         cell = self._cells[index]
@@ -170,7 +181,8 @@ class Session:
         for answer in answers:
             for output in self._cells[answer].get("outputs", []):
                 if output.output_type == "error":
-                    return f"The cell of the answer stopped with {output.ename}: {output.evalue}"
+                    said = in_one_line(" ".join(f"{output.ename}: {output.evalue}".split()), 300)
+                    return f"The cell of the answer stopped with {said}"
         return ""
 
     def _run(self, index: int) -> dict[str, Any]:
@@ -197,6 +209,9 @@ class Session:
             self._student.start()
             self._prepare()
             for index in [i for i in self._defined if i not in self._culprits and i != but]:
+                if self._spent():
+                    self._student.end()
+                    break
                 try:
                     self._run(index)
                 except ProtocolError as error:

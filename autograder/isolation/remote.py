@@ -31,6 +31,7 @@ class RemoteFunction:
 
     Values come back as exact builtin and tensor types. Gradients cross as well: an output that is tracked
     over there is tracked here, and its backward pass asks the student process for the vector-Jacobian product.
+    ``changed`` tells which arguments of the last call were changed over there; those over here never are.
     """
 
     def __init__(self, channel: Channel, name: str, forbidden: tuple[str, ...] | None = None) -> None:
@@ -47,6 +48,7 @@ class RemoteFunction:
         self.__name__ = name
         self._lost: BaseException | None = None
         self.found: str | None = None
+        self.changed: tuple[bool, ...] = ()
         described = self._ask("describe", name=name)
         self.kind = plain(described.get("kind"), 20)
         if isinstance(described.get("parameters"), list):
@@ -70,7 +72,7 @@ class RemoteFunction:
                 raise Withheld(called)
         if reply.get("error") is not None:
             raise _exception(reply["error"])
-        _write_back(arguments, reply.get("after"))
+        self.changed = _flags(reply.get("changed"), len(arguments))
         value, tracked = reply.get("value"), reply.get("tracked")
         leaves = list(tensors_in(value))
         if not gradient_of or not isinstance(tracked, list) or len(tracked) != len(leaves):
@@ -196,14 +198,9 @@ def _signature(parameters: list[Any]) -> inspect.Signature | None:
         return None
 
 
-def _write_back(arguments: tuple[Any, ...], after: Any) -> None:
-    """Repeat over here what the function did to its arguments, so that changing an input in place shows."""
-    if type(after) is not list or len(after) != len(arguments):
-        return
-    for mine, theirs in zip(arguments, after, strict=True):
-        if isinstance(mine, Tensor) and isinstance(theirs, Tensor) and mine.shape == theirs.shape:
-            with torch.no_grad():
-                mine.detach().copy_(theirs)
+def _flags(told: Any, count: int) -> tuple[bool, ...]:
+    """What was told of each argument; nothing where that is no such list."""
+    return tuple(flag is True for flag in told) if type(told) is list and len(told) == count else ()
 
 
 def _replaced(value: Any, by_id: dict[int, Tensor]) -> Any:

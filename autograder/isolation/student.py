@@ -186,9 +186,8 @@ class _Student:
             "error": error,
             "printed": printed.getvalue(),
             "called": seen.found or next(iter(self._called), None),
-            "after": [
-                None if unchanged(old, devices.to_cpu(new)) else new
-                for old, new in zip(before, arguments, strict=True)
+            "changed": [
+                not unchanged(old, devices.to_cpu(new)) for old, new in zip(before, arguments, strict=True)
             ],
         }
 
@@ -213,6 +212,8 @@ class _Student:
 def _copied(argument: Any) -> Any:
     if isinstance(argument, list):
         return [_copied(item) for item in argument]
+    if isinstance(argument, torch.Generator):
+        return argument.clone_state()
     return devices.to_cpu(argument).clone() if isinstance(argument, Tensor) else argument
 
 

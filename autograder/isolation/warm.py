@@ -40,7 +40,7 @@ CHECKER_PRELOAD = ("torch", "autograder.isolation.checker")
 # what student code must not find among the installed packages
 _MASKED = (
     "torchvision", "torchvision.libs", "nbgrader", "autograder", "detseg", "pycocotools",
-    "torch/_decomp", "torch/_refs", "torch/testing/_internal",
+    "torch/_decomp", "torch/_refs", "torch/testing/_internal", "scipy", "sklearn", "skimage", "cv2",
 )  # fmt: skip
 _SYSTEM = (
     "/usr",

@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 
 from .cells import defined, essence, is_grade, is_skipped, is_solution, recovery
+from .normalise import MOST_CELLS
 
 LONGEST = 20_000  # characters of a cell that is looked at for open brackets
 MOST_PARTS = 30  # cells, texts between them included, that one function is split over
@@ -34,6 +35,8 @@ def restore_boundaries(cells: Sequence[Any], released: Sequence[Any]) -> tuple[l
     cut: list[Any] = []
     for cell in cells:
         cut += _cut(cell, names, skipped, report)
+    if len(cut) > MOST_CELLS:
+        return list(cells), ["cells that merge more than a lab holds were left as they are"]
     return _join(cut, names, report), report
 
 

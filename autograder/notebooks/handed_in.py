@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,9 +17,12 @@ from .cells import in_one_line
 from .matching import anchors, answered, match
 from .reading import LARGEST, Unreadable, read_notebook
 from .released import read_release
+from .untrusted import entries, opened
 
 MOST_FILES = 50  # of a folder or an archive that are looked at
 MOST_MEMBERS = 10_000  # of an archive whose names are looked at
+MOST_UNPACKED = 64 * 2**20  # bytes of all notebooks in archives
+LONGEST_SEARCH = 20.0  # seconds
 
 _PASSED_OVER = {".ipynb_checkpoints", "__pycache__", "__MACOSX"}
 
@@ -34,6 +36,18 @@ class _Candidate:
     repairs: list[str]
     found: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+
+
+class _Left:
+    """What may still be spent on one submission, whose archives can be small and hold a great deal."""
+
+    def __init__(self) -> None:
+        self.room = MOST_UNPACKED
+        self._end = time.monotonic() + LONGEST_SEARCH
+
+    @property
+    def over(self) -> bool:
+        return self.room < 0 or time.monotonic() > self._end
 
 
 def find_notebook(folder: Path, release: Path) -> tuple[NotebookNode, list[str]]:
@@ -80,12 +94,12 @@ def _which(taken: str, names: list[str], release: Path) -> list[str]:
 def _files(folder: Path, release: Path) -> list[str]:
     """Names of the files that may hold the notebook: the right name first, then notebooks, then all others."""
     others = {path.name for path in release.parent.glob("*") if path.name != release.name}
+    paths = [Path(entry.path) for entry in entries(folder) if not entry.is_dir(follow_symlinks=False)]
     found = [
-        str(Path(where, name).relative_to(folder))
-        for where, folders, names in os.walk(folder)
-        if not _PASSED_OVER & set(Path(where).relative_to(folder).parts)
-        for name in names
-        if not name.startswith(".") and name != "timestamp.txt"  # nbgrader's
+        str(path.relative_to(folder))
+        for path in paths
+        if not _PASSED_OVER & set(path.relative_to(folder).parts)
+        if not path.name.startswith(".") and path.name != "timestamp.txt"  # nbgrader's
     ]
     return sorted(
         set(found) - others, key=lambda name: (name != release.name, not name.endswith(".ipynb"), name)
@@ -94,12 +108,18 @@ def _files(folder: Path, release: Path) -> list[str]:
 
 def _candidates(folder: Path, names: list[str], problems: list[Unreadable]) -> Iterator[_Candidate]:
     """Every notebook that can be read; what is wrong with the other files goes to ``problems``."""
+    left = _Left()
     for name in names:
         shown = in_one_line(name)
+        if left.over:
+            problems.append(
+                Unreadable(f"more was handed in than can be looked through: {shown} and the rest")
+            )
+            return
         try:
             raw = _content(folder / name, shown)
             if raw.startswith(b"PK\x03\x04"):
-                yield from _in_archive(raw, shown, problems)
+                yield from _in_archive(raw, shown, problems, left)
             else:
                 yield _Candidate(shown, *read_notebook(raw, shown))
         except Unreadable as error:
@@ -109,19 +129,16 @@ def _candidates(folder: Path, names: list[str], problems: list[Unreadable]) -> I
 def _content(path: Path, name: str) -> bytes:
     """A file's bytes. Only ordinary files are opened: a link could show any file of this machine."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with opened(path) as file:
+            return file.read(LARGEST + 1)
     except OSError as error:
-        what = "a link, not a file" if path.is_symlink() else f"not readable ({error.strerror})"
-        raise Unreadable(f"{name} is {what}: hand in the notebook itself") from error
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unreadable(f"{name} is no ordinary file: hand in the notebook itself")
-        return file.read(LARGEST + 1)
+        raise Unreadable(
+            f"{name} cannot be read ({error.strerror or error}): hand in the notebook itself"
+        ) from error
 
 
-def _in_archive(raw: bytes, name: str, problems: list[Unreadable]) -> Iterator[_Candidate]:
+def _in_archive(raw: bytes, name: str, problems: list[Unreadable], left: _Left) -> Iterator[_Candidate]:
     """The notebooks in a zip archive, read in memory; nothing is unpacked."""
-    room = LARGEST  # for all of them together: a small archive can hold a great deal
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = [
@@ -134,8 +151,11 @@ def _in_archive(raw: bytes, name: str, problems: list[Unreadable]) -> Iterator[_
             for member in members[:MOST_FILES]:
                 shown = in_one_line(f"{member.filename} in {name}")
                 with archive.open(member) as file:
-                    content = file.read(room + 1)
-                room = max(room - len(content), 0)
+                    content = file.read(left.room + 1)
+                left.room -= len(content)
+                if left.over:
+                    problems.append(Unreadable(f"{name} holds more than can be looked through"))
+                    return
                 try:
                     yield _Candidate(shown, *read_notebook(content, shown))
                 except Unreadable as error:

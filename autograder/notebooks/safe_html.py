@@ -39,13 +39,25 @@ _CLASSES = {
     "div": {"highlight", "alert", "alert-block", "alert-info", "alert-success", "alert-warning", "alert-danger"},
     "span": set(STANDARD_TYPES.values()),
 }  # fmt: skip
-# nothing that loads (url), moves over something else (position, margin) or hides it (opacity, display)
+# nothing that loads (url), moves or reaches over something else (position, margin, padding) or hides it (opacity)
 _STYLES = {
-    "background-color", "border", "color", "font-size", "font-style", "font-weight", "padding", "text-align",
-    "text-decoration", "vertical-align", "white-space", "width",
+    "background-color", "color", "font-size", "font-style", "font-weight", "text-align", "text-decoration",
+    "vertical-align", "white-space", "width",
 }  # fmt: skip
-_OUR_STYLES = {"border-left", "line-height", "margin", "margin-top", "margin-right", "opacity"}
+_OUR_STYLES = {
+    "border",
+    "padding",
+    "border-left",
+    "line-height",
+    "margin",
+    "margin-top",
+    "margin-right",
+    "opacity",
+}
+_LONGEST = {"": 1000.0, "px": 40.0, "pt": 30.0, "em": 3.0, "rem": 3.0, "ex": 6.0, "%": 200.0}  # "": no length
 _CHECKBOX = {"input": {"type": "checkbox", "disabled": ""}}  # the only input: an item of a task list
+
+MOST_REPEATED = 4  # times that a picture may make a page longer than the cell it comes with
 
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 # MathJax's own Safe mode is on as well; these would set links, classes and styles, or load more of MathJax
@@ -89,7 +101,15 @@ def markdown_filter(context: Mapping[str, Any], source: str) -> str:
     """nbconvert's filter ``markdown2html``: what cannot be rendered is shown as text."""
     attachments = context.get("cell", {}).get("attachments")
     try:
-        return clean_html(markdown_to_html(source, attachments)) if attachments else _cleaned(source)
+        if not attachments:
+            return _cleaned(source)
+        html = markdown_to_html(source, attachments)
+        attached = sum(len(data) for kinds in attachments.values() for data in kinds.values())
+        if (
+            len(html) > MOST_REPEATED * (len(source) + attached) + 10_000
+        ):  # one picture, shown a thousand times
+            raise ValueError("a page would be too long")
+        return clean_html(html)
     except Exception:
         return f"<pre>{escape(source)}</pre>"
 
@@ -113,9 +133,18 @@ def _allowed_value(tag: str, attribute: str, value: str) -> str | None:
         return value if _is_link(value) else None
     if attribute == "src":
         return value if _PICTURE.fullmatch(value) or _is_below(value) else None
-    if attribute == "style" and re.search(r"[(\\]|/\*", value):
+    if attribute == "style" and (re.search(r"[(\\]|/\*", value) or not _is_small(value)):
         return None
     return value
+
+
+def _is_small(style: str) -> bool:
+    """Whether no length of a style is so large that something with it would cover what is not its own."""
+    lengths = re.findall(r"([\d.]+)([a-z%]*)", re.sub(r"#[\da-f]+", "", style.lower()))
+    return all(
+        unit in _LONGEST and number.count(".") <= 1 and float(f"0{number}") <= _LONGEST[unit]
+        for number, unit in lengths
+    )
 
 
 def _is_link(url: str) -> bool:
@@ -142,7 +171,8 @@ def _is_link(url: str) -> bool:
 def _is_below(url: str) -> bool:
     """A path that stays below the page's own, or a place on the page."""
     path = unquote(url)
-    if re.search(r"[\x00-\x1f\\:?]", path) or path.startswith("/"):
+    # a browser takes spaces at the ends away
+    if path != path.strip() or re.search(r"[\x00-\x1f\\:?]", path) or path.startswith("/"):
         return False
     return ".." not in path.split("#")[0].split("/")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -12,6 +13,8 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 
 from .one_copy import OneCopy
+
+LONGEST_COLOURED = 10_000  # characters of a cell; there are texts that cost their length squared
 
 
 class PageExporter(OneCopy, HTMLExporter):
@@ -39,6 +42,8 @@ class PageExporter(OneCopy, HTMLExporter):
         return _with_texts(page) if "<img" in page else page, resources
 
     def _highlight(self, source: str, language: str | None) -> str:
+        if len(source) > LONGEST_COLOURED:
+            return f'<div class="highlight"><pre>{escape(source)}</pre></div>'
         return Highlight2HTML(pygments_lexer=language, parent=self)(source)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +18,7 @@ from autograder.grading.files import Files, files_beside, links_below
 from autograder.grading.limits import Limits
 from autograder.grading.record import record
 from autograder.grading.result import Result
+from autograder.grading.submission import digest_of
 from autograder.notebooks.cells import NOTE, exercise_name, grade_id, is_grade, marks
 from autograder.notebooks.released import read_release
 from autograder.notebooks.repair import repair
@@ -96,7 +96,9 @@ class ExecuteSubmission(NbGraderPreprocessor):
             self.parent.warm,
             resources["nbgrader"]["assignment"],
             self.unsafe,
-            seed=submission_seed(nb, Path(converter_of(self).coursedir.root)),
+            seed=submission_seed(
+                digest_of(path_in("submitted", self, resources)), Path(converter_of(self).coursedir.root)
+            ),
             limits=self.limits,
             files=files_of(self, resources),
         )
@@ -125,15 +127,15 @@ def files_of(component: Any, resources: Any) -> Files:
     return files
 
 
-def submission_seed(nb: Any, root: Path) -> int:
-    """The seed of the hidden cases: from the instructor's secret and the learner's code.
+def submission_seed(digest: str, root: Path) -> int:
+    """The seed of the hidden cases: from the instructor's secret and the digest of all that was handed in.
 
     The same submission is always graded with the same cases. Showing the number gives nothing away, since a changed
-    submission meets other cases. The secret is AUTOGRADER_SEED, or else made once and kept beside the gradebook.
+    submission, be it by a file beside the notebook, meets other cases. The secret is AUTOGRADER_SEED, or else made once
+    and kept beside the gradebook.
     """
     secret = os.environ.get("AUTOGRADER_SEED") or _kept_secret(root / "gradebook.db.seed")
-    code = json.dumps([cell.source for cell in nb.cells if cell.cell_type == "code"])
-    return int.from_bytes(hashlib.sha256(f"{secret}\n{code}".encode()).digest()[:4]) % 10**6
+    return int.from_bytes(hashlib.sha256(f"{secret}\n{digest}".encode()).digest()[:4]) % 10**6
 
 
 def _kept_secret(path: Path) -> str:

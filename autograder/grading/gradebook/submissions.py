@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.nbgraderformat import ValidationError as MarksError
+from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.limits import Limits
@@ -22,12 +24,15 @@ from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
 from autograder.notebooks.harmless import keep_pictures
 from autograder.notebooks.released import read_release
+from autograder.notebooks.untrusted import opened
 
 from .course import Course, open_course
 from .feedback import FeedbackWriter
 from .preprocessors import RECORD, ExecuteSubmission, files_of, mark_unreadable, submission_seed
 from .quiet import quiet
 from .scores import entered
+
+LONGEST_DATE = 200  # bytes
 
 
 @dataclass
@@ -119,7 +124,7 @@ class LabWriter(Autograde):
                     notebook.metadata[NOTE].update(submission=digest, run=self._run)
                     notebook.metadata[NOTE]["repairs"] += complaints
                     unreadable, files = mark_unreadable(notebook), files_of(self._sanitiser, resources)
-                    seed = submission_seed(notebook, self._root)
+                    seed = submission_seed(digest, self._root)
                     notebook.metadata[NOTE]["seed"] = seed
                     found[Path(name).stem] = Sanitised(notebook, seed, dict(files), unreadable)
             except NbGraderException as error:
@@ -170,11 +175,16 @@ class LabWriter(Autograde):
             given = {"timestamp": timestamp} if timestamp else {}
             gradebook.update_or_create_submission(self.lab, student, **given)
 
-    def _handed_in(self, submitted: Path) -> tuple[datetime | None, list[str]]:
+    @staticmethod
+    def _handed_in(submitted: Path) -> tuple[datetime | None, list[str]]:
         """When, as timestamp.txt says, and what is to be said of that."""
+        path = submitted / "timestamp.txt"
+        if not os.path.lexists(path):
+            return None, []
         try:
-            return self.coursedir.get_existing_timestamp(str(submitted)), []
-        except (OSError, ValueError, AttributeError):  # the last is nbgrader's way to say that it is no date
+            with opened(path) as file:
+                return parse_utc(file.read(LONGEST_DATE).decode().strip()), []
+        except (OSError, ValueError, OverflowError):
             return None, ["timestamp.txt holds no date: taken as handed in on time"]
 
     def complete(self, student: str) -> None:

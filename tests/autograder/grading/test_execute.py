@@ -191,6 +191,40 @@ def test_a_second_failure_is_told(submission, monkeypatch):
     assert len(started) == 2
 
 
+def test_cells_that_are_run_again_have_no_more_time_than_there_is(run, submission):
+    """Those that take long only the second time, say, after a function has ended the process."""
+    crash = "import os, time\n    time.sleep(2)\n    os._exit(1)"
+    late = f"import time\nif time.time() > {time.time()} + 2: time.sleep(0.9)"
+    notebook = submission(xyxy_to_cxcywh=crash)
+    notebook.cells[1:1] = [nbformat.v4.new_code_cell(late) for _ in range(40)]
+    started = time.monotonic()
+    run(notebook, limits=Limits(submission=4))
+    assert time.monotonic() - started < 20
+
+
+def test_what_all_cells_print_has_an_end(run, submission):
+    notebook = submission()
+    notebook.cells += [nbformat.v4.new_code_cell("print('x' * 19_000)") for _ in range(30)]
+    executed, results = run(notebook)
+    printed = [
+        len(o.text) for cell in executed.cells for o in cell.get("outputs", []) if o.output_type == "stream"
+    ]
+    assert sum(printed) <= 200_000
+    assert len(printed) > 9
+    assert points(results) == POINTS
+
+
+def test_what_an_error_says_is_one_line(run, submission):
+    notebook = submission()
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "smooth_l1":
+            cell.source = "raise ValueError('x\\nAll cases pass: 4 of 4 points.\\nChecked by hand')"
+    _, results = run(notebook)
+    line = results["smooth_l1"].message.splitlines()[0]
+    assert line.endswith("ValueError: x All cases pass: 4 of 4 points. Checked by hand")
+    assert (results["smooth_l1"].status, results["smooth_l1"].points) == ("crashed", 0)
+
+
 def test_warm_processes_end_after_a_pause_and_for_another_lab():
     warm = WarmGraders(idle_seconds=0.1)
     with warm.lend(LAB) as first, warm.lend(LAB) as again:

@@ -49,11 +49,28 @@ def test_links_and_special_files_are_not_opened(folder, tmp_path):
     assert links_below(folder) == ["to_file", "to_folder", "to_nothing"]
 
 
+def test_names_that_no_process_could_be_given_are_left_out(folder):
+    (folder / os.fsdecode(b"\xff")).write_text("x")
+    found, left_out = files_beside(folder)
+    assert set(found) == {"a/b/data.bin", "module.py"}
+    assert left_out == ["? was left out: its name is not UTF-8"]
+
+
+def test_folders_count_as_files_do(folder, monkeypatch):
+    for number in range(20):
+        (folder / f"d{number:02}" / "e" / "f").mkdir(parents=True)
+        (folder / f"d{number:02}" / "e" / "f" / "g").write_text("x")
+    monkeypatch.setattr(files, "MOST_FILES", 30)
+    found, left_out = files_beside(folder)
+    assert 5 <= len(found) <= 9
+    assert left_out
+
+
 def test_what_is_too_much_is_left_out(folder, monkeypatch):
     monkeypatch.setattr(files, "MOST_BYTES", 4)
     found, left_out = files_beside(folder)
     assert found == {"a/b/data.bin": b"\x00\xff"}
     assert "module.py was left out" in left_out[0]
     monkeypatch.setattr(files, "MOST_BYTES", 100)
-    monkeypatch.setattr(files, "MOST_FILES", 1)
+    monkeypatch.setattr(files, "MOST_FILES", 3)  # one, and the three folders it is in
     assert len(files_beside(folder)[0]) == 1

@@ -8,11 +8,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import nbformat
 import pytest
 from invented_results import executions
 from nbgrader.api import Gradebook
 
-from autograder.grading.gradebook import entered, totals
+from autograder.grading.gradebook import LabWriter, entered, totals
 from autograder.grading.selection import misplaced
 from autograder.notebooks.release import release
 
@@ -108,12 +109,63 @@ def test_a_late_penalty_counts(course, autograder_grade):
     assert totals(course, LAB)["student01"] == 0 < totals(course, LAB)["student00"]
 
 
-@pytest.mark.parametrize("content", [b"yesterday", b"\xff\xfe\x00", b"2026-13-45"])
+@pytest.mark.parametrize(
+    "content",
+    [b"yesterday", b"\xff\xfe\x00", b"2026-13-45", b"9" * 26, b"0001-01-01 00:00:00 +1400", b"1" * 10**6],
+)
 def test_a_timestamp_that_is_none_is_told(content, course, autograder_grade):
     (course / "submitted" / "student02" / LAB / "timestamp.txt").write_bytes(content)
     ran = autograder_grade(course)
     assert ran.exit_code == 0
     assert "student02: repaired: timestamp.txt holds no date: taken as handed in on time" in said(ran)
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "folder"])
+def test_a_timestamp_that_is_no_file_is_not_opened(what, course, autograder_grade, tmp_path):
+    path = course / "submitted" / "student02" / LAB / "timestamp.txt"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "link":
+        (tmp_path / "date").write_text("2026-11-21 12:00:00 UTC")
+        path.symlink_to(tmp_path / "date")
+    else:
+        path.mkdir()
+    ran = autograder_grade(course)
+    assert ran.exit_code == 0
+    assert "student02: repaired: timestamp.txt holds no date" in said(ran)
+
+
+def test_folders_without_end_stop_nobody(course, autograder_grade):
+    here = os.open(course / "submitted" / "student01" / LAB, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a" * 100, dir_fd=here)
+        inner = os.open("a" * 100, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    try:
+        ran = autograder_grade(course)
+        assert ran.exit_code == 0
+        assert len(executions(course)) == 4
+    finally:
+        subprocess.run(["rm", "-rf", course / "submitted" / "student01"], check=True)
+
+
+@pytest.mark.parametrize("change", ["file", "text", "output"])
+def test_whatever_changes_meets_other_hidden_cases(change, course):
+    writer = LabWriter(course, LAB)
+    folder = course / "submitted" / "student01" / LAB
+    before = writer.prepare("student01")["boxes"].seed
+    assert writer.prepare("student01")["boxes"].seed == before
+    notebook = nbformat.read(folder / "boxes.ipynb", 4)
+    if change == "file":
+        (folder / "table.bin").write_bytes(b"1")
+    elif change == "text":
+        notebook.cells.append(nbformat.v4.new_markdown_cell("more"))
+    else:
+        notebook.metadata["note"] = "other"
+    nbformat.write(notebook, folder / "boxes.ipynb")
+    assert writer.prepare("student01")["boxes"].seed != before
 
 
 def test_a_stopped_run_is_spoken_of_though_nothing_was_graded(course, autograder_grade):

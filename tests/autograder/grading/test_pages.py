@@ -49,6 +49,13 @@ def test_the_same_page_learner_after_learner(metadata):
         assert given == before
 
 
+def test_a_very_long_cell_is_shown_without_colours():
+    ours, _ = exporters()
+    long = "x = 1\n" + "\n " * 50_000 + "\ny = '<b>'"
+    page, _ = ours.from_notebook_node(notebook(long))
+    assert "y = &#x27;&lt;b&gt;&#x27;" in page
+
+
 def test_pictures_get_words():
     ours, stock = exporters()
     given = notebook("1")

@@ -92,11 +92,12 @@ def test_without_a_gradient_asked_for_there_is_none(remote):
     assert remote("give")("none") is None
 
 
-def test_arguments_changed_in_place_are_changed_here(remote):
+def test_arguments_changed_in_place_are_told(remote):
+    function = remote("change")
     x, y = torch.zeros(3), torch.ones(3)
-    remote("change")(x, y)
-    assert x.tolist() == [1, 1, 1]
-    assert y.tolist() == [1, 1, 1]
+    function(x, y)
+    assert function.changed == (True, False)
+    assert x.tolist() == [0, 0, 0]
 
 
 def test_errors_come_by_name_with_the_learners_line(remote):
@@ -210,8 +211,10 @@ def test_gradients_that_are_none_are_refused(gradients):
         function(torch.ones(3, requires_grad=True)).sum().backward()
 
 
-@pytest.mark.parametrize("after", [5, [], [torch.ones(1)], ["x", None], [torch.ones(3).double(), 5, 5]])
-def test_reports_of_changes_that_are_none_change_nothing(after):
+@pytest.mark.parametrize("changed", [5, [], [torch.ones(1)], ["x", None], [True, True], {"0": True}])
+def test_reports_of_changes_that_are_none_change_nothing(changed):
     x = torch.zeros(3)
-    RemoteFunction(Hostile(GOOD, {"value": 1.0, "after": after}), "f")(x)
+    function = RemoteFunction(Hostile(GOOD, {"value": 1.0, "changed": changed}), "f")
+    function(x)
+    assert not any(function.changed)
     assert x.tolist() == [0, 0, 0]

@@ -83,6 +83,20 @@ def test_calling_torchvision_is_delegation_here_too(graders, variant, answer):
 
 
 @pytest.mark.parametrize(
+    ("exercise", "answer", "words"),
+    [
+        ("spatial_pyramid_pool", "def spatial_pyramid_pool(features, levels):\n    levels.pop()", "levels was changed"),
+        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.unsqueeze_(0)", "target was changed"),
+        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.data = target.double()", "target was changed"),
+        ("roi_pool", "def roi_pool(features, rois, output_size, spatial_scale):\n    rois.t_()", "rois was changed"),
+    ],
+)  # fmt: skip
+def test_what_is_changed_in_place_is_seen_here_too(graders, variant, exercise, answer, words):
+    results = execute(variant(**{exercise: answer}), graders, 7)
+    assert words in next(result for result in results if result.exercise == exercise).message
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         ("pred.detach().numpy()", "must be a tensor of shape"),

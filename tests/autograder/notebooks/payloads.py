@@ -3,6 +3,17 @@
 _RUN = "alert(1)"
 
 PAYLOADS = {
+    # addresses behind a space, which a browser takes away
+    "picture from elsewhere behind a space": '<img src=" //evil.example/pixel.png">',
+    "picture from the server behind a space": '<img src=" /logout">',
+    "link to the server behind a space": '<a href=" /formgrader/manage_assignments">x</a>',
+    "link to the server behind a wide space": '<a href="\u3000/formgrader">x</a>',
+    # covering what is not its own
+    "link that covers the page": '<a href="https://evil.example/" style="padding:4000px;background-color:#fff">x</a>',
+    "border that covers the page": '<b style="border:3000px solid #fff">.</b>',
+    "letters that cover the page": '<b style="font-size:3000px">I</b>',
+    "letters that cover the page, in widths of it": '<b style="font-size:90vw">I</b>',
+    "letters that cover the page, written with an exponent": '<b style="font-size:3e3px">I</b>',
     # elements
     "script": f"<script>{_RUN}</script>",
     "script in capitals": f"<ScRiPt >{_RUN}</sCrIpT>",

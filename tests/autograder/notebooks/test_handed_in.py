@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import zipfile
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 
 from autograder.notebooks import handed_in
 from autograder.notebooks.handed_in import find_notebook
-from autograder.notebooks.reading import Unreadable
+from autograder.notebooks.reading import Unreadable, read_notebook
 
 
 @pytest.fixture
@@ -137,16 +138,56 @@ def test_archives_that_help_nobody(folder, release, raw, said):
 
 
 def test_an_archive_is_unpacked_only_up_to_a_size(folder, release, solved, monkeypatch):
-    monkeypatch.setattr(handed_in, "LARGEST", 1 << 16)
+    monkeypatch.setattr(handed_in, "MOST_UNPACKED", 1 << 16)
     (folder / "lab.zip").write_bytes(archive(a=b" " * (1 << 20), b=as_bytes(solved)))
     with pytest.raises(Unreadable):
         find_notebook(folder, release)
 
 
+def test_many_small_archives_share_what_may_be_unpacked(folder, release, solved, monkeypatch):
+    monkeypatch.setattr(handed_in, "MOST_UNPACKED", 50_000)
+    for number in range(9):
+        (folder / f"{number}.zip").write_bytes(
+            archive(**{f"n{member}": b"[" + b"[]," * 3000 for member in range(9)})
+        )
+    (folder / "z.zip").write_bytes(archive(b=as_bytes(solved)))
+    read = []
+    monkeypatch.setattr(
+        handed_in, "read_notebook", lambda raw, name: read.append(name) or read_notebook(raw, name)
+    )
+    with pytest.raises(Unreadable):
+        find_notebook(folder, release)
+    assert 1 <= len(read) <= 6
+
+
+def test_a_search_ends_in_time(folder, release, solved, monkeypatch):
+    monkeypatch.setattr(handed_in, "LONGEST_SEARCH", -1.0)
+    (folder / "tiny.ipynb").write_bytes(as_bytes(solved))
+    with pytest.raises(Unreadable, match="more was handed in than can be looked through"):
+        find_notebook(folder, release)
+
+
+def test_folders_without_end_are_not_followed(folder, release, solved):
+    (folder / "tiny.ipynb").write_bytes(as_bytes(solved))
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a" * 100, dir_fd=here)
+        inner = os.open("a" * 100, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    try:
+        notebook, report = find_notebook(folder, release)
+        assert notebook.cells
+        assert report == []
+    finally:
+        subprocess.run(["rm", "-rf", folder / ("a" * 100)], check=True)
+
+
 def test_links_and_pipes_are_never_opened(folder, release, solved, tmp_path):
     (tmp_path / "theirs.ipynb").write_bytes(as_bytes(solved))
     (folder / "tiny.ipynb").symlink_to(tmp_path / "theirs.ipynb")
-    with pytest.raises(Unreadable, match=r"tiny\.ipynb is a link"):
+    with pytest.raises(Unreadable, match=r"tiny\.ipynb cannot be read \(it is a link\)"):
         find_notebook(folder, release)
     (folder / "tiny.ipynb").unlink()
     os.mkfifo(folder / "tiny.ipynb")

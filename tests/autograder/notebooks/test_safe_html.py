@@ -132,6 +132,20 @@ def test_ordinary_markdown_stays_as_it_is(name):
         assert mark in page
 
 
+def test_a_picture_shown_a_thousand_times_does_not_make_a_page_of_its_own():
+    attachments = {"a.png": {"image/png": PNG * 2000}}
+    page = markdown_filter({"cell": {"attachments": attachments}}, "![a](attachment:a.png)\n" * 1000)
+    assert len(page) < 100_000
+    assert page.startswith("<pre>![a]")
+    once = markdown_filter({"cell": {"attachments": attachments}}, "![a](attachment:a.png)\n" * 2)
+    assert once.count(PNG * 2000) == 2
+
+
+def test_small_lengths_stay():
+    for style in ("font-size:20px", "font-size:1.5em", "width:100%", "color:#009e73", "font-weight:700"):
+        assert f'style="{style}"' in clean_html(f'<b style="{style}">x</b>').replace(": ", ":")
+
+
 def test_the_grader_s_own_markdown_of_all_labs_stays_as_it_is(root_labs):
     for path in root_labs:
         for cell in nbformat.read(path, 4).cells:

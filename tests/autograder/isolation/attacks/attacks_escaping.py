@@ -188,4 +188,25 @@ attempt('patched', lambda: hasattr(torch, 'patched_by_the_one_before'))
 """,
         refused=2,
     ),
+    Attack(
+        "locks and watches that others would wait for",
+        """\
+import ctypes, fcntl, sys, torch
+for path in (torch.__file__, sys.executable, '/etc/ld.so.cache'):
+    attempt('lock ' + path, lambda: fcntl.flock(open(path), fcntl.LOCK_EX | fcntl.LOCK_NB) or 'locked')
+libc = ctypes.CDLL(None, use_errno=True)
+attempt('watch', lambda: libc.inotify_init1(0) >= 0)
+""",
+        refused=4,
+    ),
+    Attack(
+        "another Python's packages",
+        """\
+import glob, sys
+sys.path += glob.glob(sys.base_prefix + '/lib*/python3*/*-packages') + glob.glob('/usr/lib/python3*/*-packages')
+attempt('scipy', lambda: __import__('scipy.special').special.huber)
+attempt('sklearn', lambda: __import__('sklearn.metrics').metrics)
+""",
+        refused=2,
+    ),
 )
