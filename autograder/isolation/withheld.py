@@ -6,6 +6,7 @@ autograd. There the kernels are replaced by one that raises; nothing that Python
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import inspect
 import re
@@ -51,6 +52,8 @@ def withhold(operators: Iterable[str]) -> list[str]:
     # torch.library.Library would keep a way to undo this; its C++ side alone, never given back, does not
     library: Any = torch._C._dispatch_library("IMPL", "aten", "")
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))
+    with contextlib.suppress(AttributeError):  # by which whoever finds that object in memory could undo it
+        del type(library).reset
     for operator in operators:
         for function in _written_in_python(operator):
             function.__code__ = _refuse.__code__

@@ -209,7 +209,7 @@ def test_what_all_cells_print_has_an_end(run, submission):
     printed = [
         len(o.text) for cell in executed.cells for o in cell.get("outputs", []) if o.output_type == "stream"
     ]
-    assert sum(printed) <= 200_000
+    assert sum(printed) <= 200_000 + len(printed)  # each that is cut ends in …
     assert len(printed) > 9
     assert points(results) == POINTS
 

@@ -86,8 +86,8 @@ def test_calling_torchvision_is_delegation_here_too(graders, variant, answer):
     ("exercise", "answer", "words"),
     [
         ("spatial_pyramid_pool", "def spatial_pyramid_pool(features, levels):\n    levels.pop()", "levels was changed"),
-        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.unsqueeze_(0)", "target was changed"),
-        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.data = target.double()", "target was changed"),
+        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.unsqueeze_(0)", "target was"),
+        ("smooth_l1", "def smooth_l1(pred, target, beta=1.0):\n    target.data = target.double()", "target was"),
         ("roi_pool", "def roi_pool(features, rois, output_size, spatial_scale):\n    rois.t_()", "rois was changed"),
     ],
 )  # fmt: skip

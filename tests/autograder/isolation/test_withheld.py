@@ -59,9 +59,11 @@ WAYS = {
     "torch._C.DispatchKeySet(torch._C.DispatchKey.CPU), a.detach(), b))",
     "all libraries undone": "import torch.library, weakref\n"
     "for key in list(weakref.finalize._registry):\n"
-    "    if 'librar' in str(weakref.finalize._registry[key].func): key()\n"
+    "    try: key() if 'librar' in str(weakref.finalize._registry[key].func) else None\n"
+    "    except AttributeError: pass\n"
     "for o in gc.get_objects():\n"
-    "    if type(o).__name__ in ('Library', '_DispatchModule'): getattr(o, '_destroy', o.reset)()\n"
+    "    if type(o).__name__ == 'Library': o._destroy()\n"
+    "    if type(o).__name__ == '_DispatchModule' and hasattr(o, 'reset'): o.reset()\n"
     "attempt(lambda: F.smooth_l1_loss(a, b))",
     "the refusal rewritten": "def outer(called, name):\n    return lambda *x, **y: (called, name)[2:] or None\n"
     "for o in gc.get_objects():\n"

@@ -36,6 +36,24 @@ for o in gc.get_objects():
     if type(o).__name__ == '_Student': type(o).do_withhold = lambda s, **k: {}
     if type(o).__name__ in ('Library', '_DispatchModule'): getattr(o, '_destroy', o.reset)()
 for f in list(weakref.finalize._registry): f() if 'library' in repr(f).lower() else None"""),
+    _answers("the withholding undone, found in memory", "trick(p, t, beta)", """
+import ctypes, sys, numpy as np
+def works():
+    try: torch._C._nn.smooth_l1_loss(torch.ones(2), torch.zeros(2), 0, 1.0); return True
+    except Exception: return False
+probe = torch._C._dispatch_library("FRAGMENT", "mine", ""); ty = type(probe)
+for line in open('/proc/self/maps'):
+    f = line.split(); a, b = (int(e, 16) for e in f[0].split('-'))
+    if works(): break
+    if not f[1].startswith('rw') or b-a > 2**30 or (len(f) > 5 and f[5] != '[heap]'): continue
+    w = np.frombuffer((ctypes.c_uint64 * ((b-a)//8)).from_address(a), np.uint64)
+    for i in np.nonzero(w == id(ty))[0].tolist():
+        addr = a + 8*i - 8
+        if i and 0 < int(w[i-1]) < 100 and addr % 16 == 0 and addr != id(probe) and not works():
+            ctypes.cast(addr, ctypes.py_object).value.reset()
+def trick(p, t, beta):
+    sys.setprofile(None)
+    return torch._C._nn.smooth_l1_loss(p, t, 0, float(beta))"""),
     # dtype, shape and number
     _answers("complex numbers", "(p - t).to(torch.complex64)", says="cannot be sent"),
     _answers("a sparse tensor", "(p - t).abs().to_sparse()", says="cannot be sent"),
