@@ -1,6 +1,6 @@
 """The only place that imports nbgrader: its formats, gradebook and feedback pages, with our steps in between."""
 
-from . import database  # noqa: F401 - gradebooks are opened its way from here on
+from . import database, dates  # noqa: F401 - gradebooks are opened, and dates read, their way from here on
 from .assignment import generate_assignment
 from .course import Course, open_course
 from .exporter import SubmissionExporter

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.nbgraderformat import ValidationError as MarksError
-from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.limits import Limits
@@ -24,15 +21,13 @@ from autograder.grading.submission import Report, digest_of, report_of
 from autograder.notebooks.cells import NOTE
 from autograder.notebooks.harmless import keep_pictures
 from autograder.notebooks.released import read_release
-from autograder.notebooks.untrusted import opened
 
 from .course import Course, open_course
+from .dates import handed_in
 from .feedback import FeedbackWriter
 from .preprocessors import RECORD, ExecuteSubmission, files_of, mark_unreadable, submission_seed
 from .quiet import quiet
 from .scores import entered
-
-LONGEST_DATE = 200  # bytes
 
 
 @dataclass
@@ -115,7 +110,7 @@ class LabWriter(Autograde):
         if not submitted.is_dir():
             raise ValueError(f"there is no folder {submitted}")
         digest, found = digest_of(submitted), {}
-        complaints = self._handed_in(submitted)[1]
+        complaints = handed_in(submitted)[1]
         with quiet() as said:
             try:
                 for name in self._released:
@@ -168,24 +163,12 @@ class LabWriter(Autograde):
 
     def _enter(self, student: str, submitted: Path) -> None:
         """The gradebook's rows for a submission, as nbgrader makes them (its own way copies what links point to)."""
-        timestamp, _ = self._handed_in(submitted)
+        timestamp, _ = handed_in(submitted)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             if self.create_student:
                 gradebook.update_or_create_student(student)
             given = {"timestamp": timestamp} if timestamp else {}
             gradebook.update_or_create_submission(self.lab, student, **given)
-
-    @staticmethod
-    def _handed_in(submitted: Path) -> tuple[datetime | None, list[str]]:
-        """When, as timestamp.txt says, and what is to be said of that."""
-        path = submitted / "timestamp.txt"
-        if not os.path.lexists(path):
-            return None, []
-        try:
-            with opened(path) as file:
-                return parse_utc(file.read(LONGEST_DATE).decode().strip()), []
-        except (OSError, ValueError, OverflowError):
-            return None, ["timestamp.txt holds no date: taken as handed in on time"]
 
     def complete(self, student: str) -> None:
         """Write the feedback of a graded submission if there is none; remove what a killed run left beside it.

@@ -13,7 +13,7 @@ import pytest
 from invented_results import executions
 from nbgrader.api import Gradebook
 
-from autograder.grading.gradebook import LabWriter, entered, totals
+from autograder.grading.gradebook import LabWriter, entered, open_course, totals
 from autograder.grading.selection import misplaced
 from autograder.notebooks.release import release
 
@@ -133,6 +133,17 @@ def test_a_timestamp_that_is_no_file_is_not_opened(what, course, autograder_grad
     ran = autograder_grade(course)
     assert ran.exit_code == 0
     assert "student02: repaired: timestamp.txt holds no date" in said(ran)
+
+
+def test_nbgrader_reads_dates_as_safely(course, tmp_path):
+    coursedir = open_course(course, LAB).coursedir
+    os.mkfifo(tmp_path / "timestamp.txt")
+    assert coursedir.get_existing_timestamp(str(tmp_path)) is None
+    (tmp_path / "timestamp.txt").unlink()
+    (tmp_path / "timestamp.txt").write_text("yesterday")
+    assert coursedir.get_existing_timestamp(str(tmp_path)) is None
+    (tmp_path / "timestamp.txt").write_text("2026-11-21 12:00:00.5 UTC\n")
+    assert coursedir.get_existing_timestamp(str(tmp_path)) == datetime(2026, 11, 21, 12, 0, 0, 500_000)
 
 
 def test_folders_without_end_stop_nobody(course, autograder_grade):
