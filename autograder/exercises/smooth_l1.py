@@ -33,10 +33,9 @@ def _ordinary(generator: torch.Generator) -> Iterator[Case]:
 
 
 def _near_the_border(generator: torch.Generator) -> Iterator[Case]:
-    for beta in (1.0, 0.3):
-        target = torch.randn(2, 4, generator=generator)
-        share = torch.tensor([[0.9, -0.95, 0.99, -0.97], [1.1, -1.05, 1.01, -1.03]])
-        yield Case((target + beta * share, target, beta), f"differences just below and above beta = {beta:g}")
+    target = torch.randn(2, 4, generator=generator)
+    share = torch.tensor([[0.9, -0.95, 0.99, -0.97], [1.1, -1.05, 1.01, -1.03]])
+    yield Case((target + 0.3 * share, target, 0.3), "differences just below and above beta = 0.3")
 
 
 def _other_betas(generator: torch.Generator) -> Iterator[Case]:

@@ -115,12 +115,14 @@ class _Run:
         earlier = Journal.resume(path)
         if options.resume and earlier is not None:
             self._journal = earlier
-            on_note(_left_out(set(students_of(root, lab)) - set(earlier.plan.students)))
+            if left_out := _left_out(set(students_of(root, lab)) - set(earlier.plan.students)):
+                on_note(left_out)
             self._writer = LabWriter(root, lab, earlier.plan.run)
         else:
             if earlier is not None:
                 earlier.close()
-            on_note(_about(earlier, options.resume))
+            if about := _about(earlier, options.resume):
+                on_note(about)
             chosen = students_of(root, lab) if students is None else list(students)
             digests = {student: digest_of(self._submitted(student)) for student in chosen}
             plan = Plan(secrets.token_hex(8), lab, digests, options.force)

@@ -16,8 +16,14 @@ import dask
 from distributed import LocalCluster
 from distributed.security import Security
 
+from . import steady  # noqa: F401 - for the scheduler and the client, which live in this process
+
 CLOSE_SECONDS = 5.0
 _SCRATCH = "autograder-scratch-"
+_STEADY = {
+    "distributed.worker.preload": ["autograder.grading.steady"],
+    "distributed.scheduler.worker-ttl": None,  # by the time of day, too; a worker that ends is seen by its connection
+}
 # no pages about it on any port, no looking what it does, no notes about slow event loops
 _QUIET = {
     "distributed.scheduler.http.routes": [],
@@ -38,7 +44,7 @@ def local_worker(jobs: int) -> Iterator[LocalCluster]:
         tempfile.TemporaryDirectory(
             prefix=f"{_SCRATCH}{os.getpid()}-", ignore_cleanup_errors=True
         ) as scratch,
-        dask.config.set({**_QUIET, "temporary-directory": scratch}),
+        dask.config.set({**_STEADY, **_QUIET, "temporary-directory": scratch}),
     ):
         with _ctrl_c_only_here():
             cluster = LocalCluster(

@@ -67,8 +67,7 @@ def grade_with_progress(
             bar.update(task, advance=1, rate=f"{graded / seconds:.1f} a second" if graded else "")
 
         def note(text: str) -> None:
-            if text:
-                console.print(text, style="yellow", markup=False)
+            console.print(text, style="yellow", markup=False)
 
         return grade(root, lab, students, options, say, note, stopped)
 
