@@ -47,7 +47,7 @@ def sample_class(released: NotebookNode) -> list[Student]:
         Student("kim", with_answers(right, **{hard: "import os\n\nos._exit(3)"}), all_but(hard, "crashed")),
         Student("leo", with_answers(right, **{easy: "while True:\n    pass"}), all_but(easy, "timed_out")),
         Student("mia", with_answers(right, **{easy: _CALL_TORCH}), all_but(easy, "delegated")),
-        Student("ned", with_answers(right, **{last: "return (("}), all_but(last, "not_attempted")),
+        Student("ned", with_answers(right, **{last: "return (("}), all_but(last, "crashed")),
         Student("oli", nbformat.writes(released)[:2000].encode(), unreadable),
         Student("pam", b"%PDF-1.4 lab 5, printed", unreadable),
     ]
