@@ -38,9 +38,9 @@ def students_of(root: Path, lab: str) -> list[str]:
 
 def misplaced(root: Path) -> list[str]:
     """One line for each thing in submitted/ that no run will grade, since it lies in no folder of a released lab."""
-    labs, lines = set(released_labs(root)), []
+    labs, excluded, lines = set(released_labs(root)), _excluded(root), []
     for student in sorted(_submitted(root).glob("[!.]*")):
-        if student.name in _excluded(root):
+        if student.name in excluded:
             continue
         for found in sorted(student.glob("[!.]*")) if student.is_dir() else [student]:
             if found.name not in labs or not found.is_dir():

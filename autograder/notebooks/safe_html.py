@@ -45,15 +45,8 @@ _STYLES = {
     "vertical-align", "white-space", "width",
 }  # fmt: skip
 _OUR_STYLES = {
-    "border",
-    "padding",
-    "border-left",
-    "line-height",
-    "margin",
-    "margin-top",
-    "margin-right",
-    "opacity",
-}
+    "border", "border-left", "line-height", "margin", "margin-right", "margin-top", "opacity", "padding",
+}  # fmt: skip
 _LONGEST = {"": 1000.0, "px": 40.0, "pt": 30.0, "em": 3.0, "rem": 3.0, "ex": 6.0, "%": 200.0}  # "": no length
 _CHECKBOX = {"input": {"type": "checkbox", "disabled": ""}}  # the only input: an item of a task list
 
@@ -105,9 +98,8 @@ def markdown_filter(context: Mapping[str, Any], source: str) -> str:
             return _cleaned(source)
         html = markdown_to_html(source, attachments)
         attached = sum(len(data) for kinds in attachments.values() for data in kinds.values())
-        if (
-            len(html) > MOST_REPEATED * (len(source) + attached) + 10_000
-        ):  # one picture, shown a thousand times
+        # one picture, shown a thousand times
+        if len(html) > MOST_REPEATED * (len(source) + attached) + 10_000:
             raise ValueError("a page would be too long")
         return clean_html(html)
     except Exception:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -132,3 +133,23 @@ def _fill(notebook, **bodies):
         if name in bodies:
             cell.source = cell.source.replace('raise NotImplementedError("write me")', bodies[name])
     return notebook
+
+
+@pytest.fixture
+def folders_without_end():
+    """Makes 1500 folders within one another: ``folders_without_end(inside)``. No program finds its way to the last."""
+    made = []
+
+    def make(inside):
+        made.append(inside / ("a" * 100))
+        here = os.open(inside, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("a" * 100, dir_fd=here)
+            inner = os.open("a" * 100, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+        os.close(here)
+
+    yield make
+    for outermost in made:  # pytest's own way is too recursive for them
+        subprocess.run(["rm", "-rf", outermost], check=True)
